@@ -1,0 +1,83 @@
+"""Activation checkpointing of the blocks of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+
+@contextmanager
+def _running_statistics_kept(block: nn.Module) -> Iterator[None]:
+    """Use batch statistics inside ``block`` without updating the running ones."""
+    norms = [
+        m
+        for m in block.modules()
+        if isinstance(m, _BatchNorm) and m.training and m.track_running_stats
+    ]
+    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, batches) in zip(norms, kept):
+            norm.momentum, norm.num_batches_tracked = momentum, batches
+
+
+def _contexts(block: nn.Module) -> tuple[Any, Any]:
+    # The block runs twice a step; only the first run counts as a batch.
+    return nullcontext(), _running_statistics_kept(block)
+
+
+def run_block(block: nn.Module, x: Any, with_cp: bool) -> Any:
+    """Run a block, keeping only its input for the backward pass if asked to.
+
+    Args:
+        block: Module to run.
+        x: Its input: a map or a list of maps.
+        with_cp: Whether to drop the block's activations and compute them again
+            in the backward pass. Outputs, gradients and running statistics are
+            those of a run without.
+
+    Returns:
+        What ``block(x)`` returns.
+    """
+    if with_cp and torch.is_grad_enabled():
+        return checkpoint(
+            block, x, use_reentrant=False, context_fn=partial(_contexts, block)
+        )
+    return block(x)
+
+
+class Blocks(nn.Sequential):
+    """Blocks one after the other, each one checkpointed if asked to.
+
+    Args:
+        *blocks: Modules that take and give a map or a list of maps.
+        with_cp: Whether to checkpoint each block, see :func:`run_block`.
+    """
+
+    def __init__(self, *blocks: nn.Module, with_cp: bool = False) -> None:
+        super().__init__(*blocks)
+        self.with_cp = with_cp
+
+    def forward(self, x: Any) -> Any:
+        """Run all blocks on a map or a list of maps."""
+        for block in self:
+            x = run_block(block, x, self.with_cp)
+        return x
+
+
+class PerBranch(nn.ModuleList):
+    """One module for each branch, branch by branch."""
+
+    def forward(self, xs: list) -> list:
+        """Map a list of branch maps to the list of their results."""
+        return [module(x) for module, x in zip(self, xs)]

@@ -1,0 +1,173 @@
+"""Adaptive context modeling: dense (DCM) and global (GCM) (Dite-HRNet, 3.3)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import build_conv_layer, build_norm_layer
+from torch import Tensor, nn
+
+from .channel_weighting import weight_branches
+
+
+def _channel_attention(
+    channels: int, reduced: int, conv_cfg: dict | None, norm_cfg: dict
+) -> nn.Sequential:
+    """1x1 convolution, normalisation, ReLU, 1x1 convolution with bias, sigmoid."""
+    return nn.Sequential(
+        build_conv_layer(conv_cfg, channels, reduced, 1, bias=False),
+        build_norm_layer(norm_cfg, reduced)[1],
+        nn.ReLU(inplace=True),
+        build_conv_layer(conv_cfg, reduced, channels, 1),
+        nn.Sigmoid(),
+    )
+
+
+def _softmax_mask(mask: Tensor) -> Tensor:
+    """Softmax of (N, 1, H, W) over all positions."""
+    return mask.flatten(2).softmax(dim=2).view_as(mask)
+
+
+def _num_pooled(size: int, cells: int, like: Tensor) -> Tensor:
+    """How many of ``size`` positions adaptive pooling puts in each of its cells."""
+    cell = torch.arange(cells, device=like.device)
+    end = ((cell + 1) * size + cells - 1) // cells
+    return (end - cell * size // cells).to(like)
+
+
+def window_sums(x: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """Sum of mask times map over the window of each output cell (Dite-HRNet, Eq. 5).
+
+    Args:
+        x: Map of shape (N, C, H, W).
+        mask: Mask of shape (N, 1, H, W).
+        size: Output cells (h, w). Windows are those of adaptive pooling: where
+            H is not a multiple of h, neighbouring windows share positions.
+
+    Returns:
+        Sums of shape (N, C, h, w).
+    """
+    means = F.adaptive_avg_pool2d(x * mask, size)
+    rows = _num_pooled(x.shape[2], size[0], means)
+    columns = _num_pooled(x.shape[3], size[1], means)
+    return means * (rows[:, None] * columns)
+
+
+def official_sums(x: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """What the released code computes in the place of :func:`window_sums`.
+
+    The map is cut into h * w runs of memory, which hold some positions of some
+    channels each; run and mask are multiplied as if they were the positions of one
+    window. For weights that were trained with it.
+
+    Args:
+        x: Map of shape (N, C, H, W).
+        mask: Mask of shape (N, 1, H, W).
+        size: Output cells (h, w).
+
+    Returns:
+        Sums of shape (N, C, h, w).
+
+    Raises:
+        ValueError: If H * W is not a multiple of h * w.
+    """
+    n, channels, height, width = x.shape
+    cells = size[0] * size[1]
+    if height * width % cells:
+        raise ValueError(
+            f"context_pooling='official' cannot pool a map of {height}x{width} to "
+            f"{size[0]}x{size[1]} cells: the number of positions must be a multiple "
+            "of the number of cells. Use an image size that is a multiple of 32, or "
+            "context_pooling='window'"
+        )
+    runs = x.reshape(n, cells, channels, -1)
+    sums = runs @ mask.reshape(n, cells, -1, 1)
+    return sums.transpose(1, 2).reshape(n, channels, *size)
+
+
+CONTEXT_POOLING = {"window": window_sums, "official": official_sums}
+
+
+class DenseContextModeling(nn.Module):
+    """Weights for each channel and position, from all resolutions together (DCM).
+
+    Each branch is pooled to the lowest resolution by a learnt mask, all are
+    concatenated, two 1x1 convolutions give weights in (0, 1), which are upsampled
+    (nearest) and multiplied (Dite-HRNet, Fig. 3 a, Eq. 5).
+
+    The branch of the lowest resolution needs no pooling. Its mask is there because
+    the released code has one: it counts among the papers' parameters and is in
+    checkpoints, but takes no part, and so needs no gradient.
+
+    Args:
+        channels: Widths of the maps.
+        reduction: Reduction of the first 1x1 convolution.
+        pooling: Key of ``CONTEXT_POOLING``.
+        conv_cfg: Config of the convolution layers.
+        norm_cfg: Config of the normalisation layers.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, ...],
+        reduction: int = 8,
+        pooling: str = "window",
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.pool = CONTEXT_POOLING[pooling]
+        total = sum(channels)
+        self.conv_mask = nn.ModuleList(
+            build_conv_layer(conv_cfg, c, 1, 1) for c in channels
+        )
+        self.conv_mask[-1].requires_grad_(False)
+        self.channel_attention = _channel_attention(
+            total, total // reduction, conv_cfg, norm_cfg
+        )
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
+        lowest = xs[-1]
+        size = tuple(lowest.shape[-2:])
+        pooled = [
+            self.pool(x, _softmax_mask(conv(x)), size)
+            for x, conv in zip(xs[:-1], self.conv_mask)
+        ]
+        weights = self.channel_attention(torch.cat([*pooled, lowest], dim=1))
+        return weight_branches(xs, weights.split(self.channels, dim=1))
+
+
+class GlobalContextModeling(nn.Module):
+    """One weight for each channel, from all positions (GCM).
+
+    A learnt mask pools the map to one cell, two 1x1 convolutions give weights in
+    (0, 1); the weighted map is normalised (Dite-HRNet, Fig. 3 b, Eq. 6).
+
+    Args:
+        channels: Width of the map.
+        reduction: Reduction of the first 1x1 convolution.
+        conv_cfg: Config of the convolution layers.
+        norm_cfg: Config of the normalisation layers.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        reduction: int,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv_mask = build_conv_layer(conv_cfg, channels, 1, 1)
+        self.channel_attention = _channel_attention(
+            channels, channels // reduction, conv_cfg, norm_cfg
+        )
+        self.bn = build_norm_layer(norm_cfg, channels)[1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        mask = self.conv_mask(x).flatten(2).softmax(dim=2)
+        pooled = x.flatten(2) @ mask.transpose(1, 2)
+        return self.bn(x * self.channel_attention(pooled[..., None]))

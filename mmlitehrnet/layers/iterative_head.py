@@ -1,0 +1,80 @@
+"""The iterative head: from the lowest resolution up, branch by branch."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from mmcv.cnn import DepthwiseSeparableConvModule
+from torch import Tensor, nn
+
+from .fusion import drop_unused_keys
+
+
+class IterativeHead(nn.Module):
+    """Depthwise-separable convolution, upsampling, addition, for each branch in turn.
+
+    From the lowest resolution up, each sum of a branch and the upsampled result
+    of the one below (bilinear, corners aligned) is convolved to the width of the
+    next branch (Lite-HRNet, section 4, "implementation details").
+
+    Args:
+        channels: Widths of all branches, highest resolution first.
+        first_output: Index of the highest resolution that is needed; branches
+            above it are not computed.
+        conv_cfg: Config of the convolution layers.
+        norm_cfg: Config of the normalisation layers.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, ...],
+        first_output: int = 0,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_branches = len(channels)
+        self.first_output = first_output
+        widths = self.widths(channels)
+        # From the lowest resolution up, as the names of checkpoints have it.
+        self.projects = nn.ModuleList(
+            DepthwiseSeparableConvModule(
+                channels[i],
+                widths[i],
+                3,
+                padding=1,
+                conv_cfg=conv_cfg,
+                norm_cfg=norm_cfg,
+                act_cfg=dict(type="ReLU"),
+                dw_act_cfg=None,
+            )
+            for i in reversed(range(first_output, len(channels)))
+        )
+
+    @staticmethod
+    def widths(channels: tuple[int, ...]) -> tuple[int, ...]:
+        """Widths of the maps that come out, highest resolution first."""
+        return (channels[0], *channels[:-1])
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        """Map branch maps to as many result maps, highest resolution first."""
+        results: list[Tensor] = []
+        for x, project in zip(reversed(xs), self.projects):
+            if results:
+                x = x + F.interpolate(
+                    results[-1],
+                    size=x.shape[-2:],
+                    mode="bilinear",
+                    align_corners=True,
+                )
+            results.append(project(x))
+        return results[::-1]
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        # Checkpoints of networks that compute every branch stay loadable.
+        unused = [
+            f"{prefix}projects.{k}."
+            for k in range(len(self.projects), self.num_branches)
+        ]
+        if unused:
+            drop_unused_keys(state_dict, unused, prefix.rstrip("."))
+        super()._load_from_state_dict(state_dict, prefix, *args)

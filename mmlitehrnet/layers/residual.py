@@ -1,0 +1,72 @@
+"""Residual blocks, as in ResNet and HRNet; parameter names are MMPose's."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from mmcv.cnn import build_conv_layer, build_norm_layer
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """Convolutions with normalisation, and a shortcut around them.
+
+    Args:
+        in_channels: Width of the map that comes in.
+        channels: Width of the inner convolutions; ``channels * expansion`` come
+            out. The shortcut is a 1x1 convolution where the width changes.
+        conv_cfg: Config of the convolution layers.
+        norm_cfg: Config of the normalisation layers.
+    """
+
+    #: Width of the map that goes out, relative to ``channels``.
+    expansion = 1
+    #: (kernel size, output width relative to ``channels``) of each convolution.
+    convs: tuple[tuple[int, int], ...] = ()
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+
+        def conv_norm(width: int, out: int, kernel_size: int) -> list[nn.Module]:
+            conv = build_conv_layer(
+                conv_cfg, width, out, kernel_size, padding=kernel_size // 2, bias=False
+            )
+            return [conv, build_norm_layer(norm_cfg, out)[1]]
+
+        width = in_channels
+        for k, (kernel_size, multiple) in enumerate(self.convs, start=1):
+            conv, norm = conv_norm(width, channels * multiple, kernel_size)
+            self.add_module(f"conv{k}", conv)
+            self.add_module(f"bn{k}", norm)
+            width = channels * multiple
+        if in_channels != width:
+            self.downsample = nn.Sequential(*conv_norm(in_channels, width, 1))
+        else:
+            self.downsample = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, channels * expansion, H, W)."""
+        y = x
+        for k in range(1, len(self.convs) + 1):
+            y = getattr(self, f"bn{k}")(getattr(self, f"conv{k}")(y))
+            if k < len(self.convs):
+                y = F.relu(y, inplace=True)
+        return F.relu(y + self.downsample(x), inplace=True)
+
+
+class BasicBlock(ResidualBlock):
+    """Two 3x3 convolutions."""
+
+    convs = ((3, 1), (3, 1))
+
+
+class Bottleneck(ResidualBlock):
+    """1x1, 3x3 and 1x1 convolution; four times as many channels come out."""
+
+    expansion = 4
+    convs = ((1, 1), (3, 1), (1, 4))

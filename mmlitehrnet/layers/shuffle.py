@@ -1,0 +1,80 @@
+"""Channel split, shuffle, and the shuffle unit of ShuffleNetV2."""
+
+from __future__ import annotations
+
+import torch
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+
+def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
+    """Reorder channels so that every group contributes in turn.
+
+    Args:
+        x: A map of shape (N, C, H, W), C a multiple of ``groups``.
+        groups: Number of channel groups.
+
+    Returns:
+        A map of the same shape: channel ``k * groups + g`` is channel ``k`` of
+        group ``g``.
+    """
+    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+
+
+def interleave(*maps: Tensor) -> Tensor:
+    """Concatenate maps of equal shape and shuffle, each one a group, in one copy.
+
+    Args:
+        *maps: G maps of shape (N, C, H, W).
+
+    Returns:
+        A map of shape (N, G * C, H, W): channel ``k * G + g`` is channel ``k`` of
+        map ``g``.
+    """
+    return torch.stack(maps, dim=2).flatten(1, 2)
+
+
+class ShuffleUnit(nn.Module):
+    """Stride-1 shuffle unit of ShuffleNetV2, the block of Naive Lite-HRNet.
+
+    One half of the channels passes unchanged, the other goes through 1x1, 3x3
+    depthwise, 1x1 (Lite-HRNet, section 3.1, Fig. 1 a). The paper's wider naive
+    ablations drop one or both 1x1 convolutions.
+
+    Args:
+        channels: Channels in and out; even.
+        pointwise: Which of the two 1x1 convolutions are there and end in a ReLU:
+            'relu', 'linear' or None, for the one before and the one after the
+            depthwise convolution.
+        conv_cfg: Config of the convolution layers, see ``mmcv.cnn``.
+        norm_cfg: Config of the normalisation layers.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        pointwise: tuple[str | None, str | None] = ("relu", "relu"),
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        half = channels // 2
+        acts = {"relu": dict(type="ReLU"), "linear": None}
+        common = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+
+        def pointwise_conv(kind: str | None) -> list[nn.Module]:
+            if kind is None:
+                return []
+            return [ConvModule(half, half, 1, act_cfg=acts[kind], **common)]
+
+        depthwise = ConvModule(
+            half, half, 3, padding=1, groups=half, act_cfg=None, **common
+        )
+        before, after = map(pointwise_conv, pointwise)
+        # The name `branch2` is that of existing checkpoints.
+        self.branch2 = nn.Sequential(*before, depthwise, *after)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        x1, x2 = x.chunk(2, dim=1)
+        return interleave(x1, self.branch2(x2))

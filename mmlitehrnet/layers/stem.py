@@ -1,0 +1,134 @@
+"""The stems of Lite-HRNet and Dite-HRNet: a strided convolution, a strided block."""
+
+from __future__ import annotations
+
+import torch
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+from .context_modeling import GlobalContextModeling
+from .dynamic_conv import DynamicConvNorm
+from .shuffle import channel_shuffle, interleave
+
+
+class LiteStem(nn.Module):
+    """Image to the first map, at 1/4 of its size (Lite-HRNet, Table 1).
+
+    A 3x3 convolution of stride 2, then a shuffle block of stride 2: one half of
+    the channels goes through 3x3 depthwise and 1x1 convolution, the other through
+    1x1, 3x3 depthwise, 1x1; concatenation and shuffle.
+
+    Args:
+        in_channels: Number of image channels.
+        stem_channels: Width after the first convolution; even.
+        out_channels: Width of the map that goes out: ``stem_channels``, or more.
+        expand_ratio: Width of the second half's depthwise convolution, relative to
+            ``stem_channels``.
+        conv_cfg: Config of the convolution layers.
+        norm_cfg: Config of the normalisation layers.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        stem_channels: int = 32,
+        out_channels: int = 32,
+        expand_ratio: float = 1,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        common = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        half = stem_channels // 2
+        mid = int(round(stem_channels * expand_ratio))
+        second = half if out_channels == stem_channels else stem_channels
+        first = out_channels - second
+
+        def depthwise(channels: int) -> ConvModule:
+            return ConvModule(
+                channels,
+                channels,
+                3,
+                stride=2,
+                padding=1,
+                groups=channels,
+                act_cfg=None,
+                **common,
+            )
+
+        self.conv1 = ConvModule(
+            in_channels, stem_channels, 3, stride=2, padding=1, **common
+        )
+        self.branch1 = nn.Sequential(
+            depthwise(half), ConvModule(half, first, 1, **common)
+        )
+        self.expand_conv = ConvModule(half, mid, 1, **common)
+        self.depthwise_conv = depthwise(mid)
+        self.linear_conv = ConvModule(mid, second, 1, **common)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, H / 4, W / 4)."""
+        x1, x2 = self.conv1(x).chunk(2, dim=1)
+        x1 = self.branch1(x1)
+        x2 = self.linear_conv(self.depthwise_conv(self.expand_conv(x2)))
+        return channel_shuffle(torch.cat((x1, x2), dim=1))
+
+
+class DGCStem(nn.Module):
+    """Image to the first map, at 1/4 of its size (Dite-HRNet, Fig. 2 b).
+
+    A 3x3 convolution of stride 2, then a DGC block of stride 2 with dynamic
+    convolutions: one half of the channels goes through 3x3 depthwise, global
+    context modeling, 1x1; the other through 3x3 depthwise, global context
+    modeling, 1x1 to a quarter, 1x1 back, 3x3 depthwise; concatenation and shuffle.
+
+    Args:
+        in_channels: Number of image channels.
+        stem_channels: Width after the first convolution and of the map that goes
+            out; a multiple of 8.
+        out_channels: The same.
+        num_kernels: Kernels of each dynamic convolution.
+        conv_cfg: Config of the plain convolution layers.
+        norm_cfg: Config of the normalisation layers.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        stem_channels: int = 32,
+        out_channels: int = 32,
+        num_kernels: int = 4,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        half = stem_channels // 2
+
+        def depthwise(stride: int, relu: bool = False) -> DynamicConvNorm:
+            return DynamicConvNorm(
+                half, half, 3, num_kernels, stride, groups=half, relu=relu, **cfgs
+            )
+
+        def pointwise(channels: int, out: int, relu: bool = True) -> DynamicConvNorm:
+            return DynamicConvNorm(channels, out, 1, num_kernels, relu=relu, **cfgs)
+
+        def context() -> GlobalContextModeling:
+            return GlobalContextModeling(half, 4, **cfgs)
+
+        self.conv1 = ConvModule(
+            in_channels, stem_channels, 3, stride=2, padding=1, **cfgs
+        )
+        self.branch1 = nn.Sequential(depthwise(2), context(), pointwise(half, half))
+        self.branch2 = nn.Sequential(
+            depthwise(1),
+            context(),
+            pointwise(half, half // 4),
+            pointwise(half // 4, half, relu=False),
+            depthwise(2, relu=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, H / 4, W / 4)."""
+        x1, x2 = self.conv1(x).chunk(2, dim=1)
+        return interleave(self.branch1(x1), self.branch2(x2))

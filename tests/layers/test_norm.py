@@ -1,0 +1,38 @@
+"""Batch normalisation of a single value per channel."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmlitehrnet.layers.norm import BatchNorm2d, SyncBatchNorm, single_value_norm
+
+
+@pytest.mark.parametrize("cls", [BatchNorm2d, SyncBatchNorm])
+def test_single_value_uses_and_keeps_the_running_statistics(cls):
+    norm = cls(4)
+    norm.running_mean.uniform_(), norm.running_var.uniform_(0.5, 2)
+    before = {k: v.clone() for k, v in norm.state_dict().items()}
+    x = torch.randn(1, 4, 1, 1)
+    y = norm.train()(x)
+    assert torch.equal(y, norm.eval()(x))
+    assert all(torch.equal(v, before[k]) for k, v in norm.state_dict().items())
+    # What PyTorch says there:
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        nn.BatchNorm2d(4).train()(x)
+
+
+def test_everything_else_is_batch_normalisation():
+    ours, theirs = BatchNorm2d(4), nn.BatchNorm2d(4)
+    for shape in [(2, 4, 1, 1), (1, 4, 1, 2), (3, 4, 5, 5)]:
+        x = torch.randn(shape)
+        assert torch.equal(ours(x), theirs(x))
+        for key, value in theirs.state_dict().items():
+            assert torch.equal(ours.state_dict()[key], value)
+
+
+def test_other_layers_are_left_as_they_are():
+    cfg = dict(type="GN", num_groups=2)
+    assert single_value_norm(cfg) == cfg
+    assert single_value_norm(dict(type=nn.BatchNorm2d))["type"] is nn.BatchNorm2d
+    cfg = dict(type="BN", requires_grad=False, momentum=0.03)
+    assert single_value_norm(cfg) == dict(cfg, type=BatchNorm2d)
