@@ -1,0 +1,5 @@
+"""Dite-HRNet-18 with groups 1,1,1,1 and kernels 4,4,4,4, COCO, 256x192."""
+
+_base_ = "../ditehrnet_18_coco_256x192.py"
+
+model = dict(backbone=dict(num_groups=(1, 1, 1, 1), num_kernels=(4, 4, 4, 4)))

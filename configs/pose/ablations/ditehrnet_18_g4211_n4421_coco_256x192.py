@@ -1,0 +1,5 @@
+"""Dite-HRNet-18 with groups 4,2,1,1 and kernels 4,4,2,1, COCO, 256x192."""
+
+_base_ = "../ditehrnet_18_coco_256x192.py"
+
+model = dict(backbone=dict(num_groups=(4, 2, 1, 1)))

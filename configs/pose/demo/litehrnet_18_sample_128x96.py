@@ -1,0 +1,54 @@
+"""Lite-HRNet-18 on generated people (tools/make_sample_data.py), for two CPU cores.
+
+The network is that of the paper; input, schedule and data are smaller.
+"""
+
+_base_ = "../litehrnet_18_coco_256x192.py"
+
+codec = dict(
+    type="MSRAHeatmapBlur",
+    input_size=(96, 128),
+    heatmap_size=(24, 32),
+    sigma=1.5,
+    blur_kernel_size=5,
+)
+model = dict(head=dict(decoder=codec))
+
+affine = dict(type="TopdownAffine", input_size=codec["input_size"])
+train_pipeline = [
+    *_base_.load_pipeline,
+    dict(type="RandomFlip", direction="horizontal"),
+    _base_.random_transform,
+    affine,
+    dict(type="GenerateTarget", encoder=codec),
+    dict(type="PackPoseInputs"),
+]
+val_pipeline = [*_base_.load_pipeline, affine, dict(type="PackPoseInputs")]
+
+data_root = "data/sample_coco/"
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    dataset=dict(data_root=data_root, pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        data_root=data_root,
+        pipeline=val_pipeline,
+        bbox_file=data_root
+        + "person_detection_results/COCO_val2017_detections_AP_H_56_person.json",
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=data_root + "annotations/person_keypoints_val2017.json")
+test_evaluator = val_evaluator
+
+train_cfg = dict(max_epochs=24, val_interval=4)
+optim_wrapper = dict(optimizer=dict(lr=3e-3))
+param_scheduler = [
+    dict(type="LinearLR", begin=0, end=50, start_factor=0.01, by_epoch=False),
+    dict(type="CosineAnnealingLR", T_max=24, by_epoch=True, convert_to_iter_based=True),
+]
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=4))
+randomness = dict(seed=0)
