@@ -1,0 +1,145 @@
+"""The source distribution and the wheel hold all that people run."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import modelindex
+import pytest
+from mmengine import Config
+
+from mmlitehrnet import __version__
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "model-index.yml")
+FOLDERS = ("mmlitehrnet", "configs", "tools")
+BUILD_SDIST = "from setuptools import build_meta; build_meta.build_sdist('dist')"
+
+
+def run(*args, cwd, **env):
+    done = subprocess.run(
+        args, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel built from a source distribution, offline."""
+    source = tmp_path_factory.mktemp("source")
+    for name in SOURCES:
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, source)
+    for name in FOLDERS:
+        ignored = shutil.ignore_patterns("__pycache__", ".*")
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    run(sys.executable, "-c", BUILD_SDIST, cwd=source, PYTHONPATH="")
+    (sdist,) = (source / "dist").iterdir()
+    pip = (sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps")
+    out = tmp_path_factory.mktemp("wheel")
+    run(*pip, "--no-index", "-w", out, sdist, cwd=out, PYTHONPATH="")
+    (path,) = out.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def site(wheel, tmp_path_factory):
+    """A folder with the wheel unpacked, as pip leaves it."""
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def files(folder):
+    return {
+        path.relative_to(folder)
+        for path in folder.rglob("*")
+        if path.is_file() and not {"__pycache__", ".mim"} & set(path.parts)
+        if not path.name.startswith(".")
+    }
+
+
+def test_version_is_read_without_importing(wheel):
+    assert wheel.name == f"mmlitehrnet-{__version__}-py3-none-any.whl"
+
+
+def test_wheel_carries_the_package_and_what_mim_needs(site):
+    assert files(ROOT / "mmlitehrnet") == files(site / "mmlitehrnet")
+    mim = site / "mmlitehrnet/.mim"
+    assert {path.name for path in mim.iterdir()} == {
+        "configs",
+        "tools",
+        "model-index.yml",
+    }
+    for folder in ("configs", "tools"):
+        installed = {p.relative_to(mim / folder) for p in (mim / folder).rglob("*.*")}
+        assert files(ROOT / folder) <= installed
+    # Nothing else lands beside the package.
+    assert {path.name.split("-")[0] for path in site.iterdir()} == {"mmlitehrnet"}
+
+
+def test_requirements_are_few(site):
+    (metadata,) = site.glob("*.dist-info/METADATA")
+    requirements = [
+        line.split(": ")[1]
+        for line in metadata.read_text().splitlines()
+        if line.startswith("Requires-Dist: ") and "extra" not in line
+    ]
+    names = {line.split(">")[0].strip(" (") for line in requirements}
+    assert names == {"torch", "mmengine", "mmcv"}
+
+
+LOAD_INSTALLED = """
+from pathlib import Path
+import mmlitehrnet
+from mim.commands.search import get_model_info
+from mmengine import Config
+
+package = Path(mmlitehrnet.__file__).parent
+config = package / ".mim/configs/pose/litehrnet_18_coco_256x192.py"
+print(package.parent, Config.fromfile(config).model.backbone.type)
+print(*get_model_info("mmlitehrnet").index)
+"""
+
+
+def test_configs_and_index_work_from_an_installed_wheel(site, tmp_path):
+    found = run(
+        sys.executable, "-c", LOAD_INSTALLED, cwd=tmp_path, PYTHONPATH=str(site)
+    )
+    config, models = found.splitlines()[-2:]
+    assert config == f"{site} LiteHRNet"
+    assert "litehrnet_18_coco_256x192" in models.split()
+
+
+def test_tools_run_from_an_installed_wheel(site, tmp_path):
+    tool = site / "mmlitehrnet/.mim/tools/complexity.py"
+    run(sys.executable, tool, "--help", cwd=tmp_path, PYTHONPATH=str(site))
+
+
+@pytest.fixture(scope="module")
+def index():
+    loaded = modelindex.load(str(ROOT / "model-index.yml"))
+    loaded.build_models_with_collections()
+    return loaded
+
+
+def test_model_index_lists_every_config_of_the_papers_tables(index):
+    listed = {model.config for model in index.models}
+    assert {path for path in listed if not (ROOT / path).exists()} == set()
+    on_disk = {f"configs/pose/{path.name}" for path in ROOT.glob("configs/pose/*.py")}
+    assert on_disk <= listed
+
+
+def test_model_index_says_whose_results_these_are(index):
+    for model in index.models:
+        assert model.name == Path(model.config).stem
+        assert model.weights is None
+        assert "paper" in model.metadata.data["Results From"], model.name
+        assert Config.fromfile(ROOT / model.config).model.backbone.type == (
+            model.in_collection
+        )
