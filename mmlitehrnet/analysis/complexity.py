@@ -1,0 +1,292 @@
+"""Parameters, FLOPs as the papers count them, and true multiply-accumulates.
+
+The papers' counter (that of their released code) visits each leaf module once and sees
+modules only: it counts batch normalisation and ReLU beside convolutions, a module that
+is called twice only once, and no functional call. What it gives is no measure of work,
+but it is what the papers' tables are made of. :func:`multiply_accumulates` counts what
+is executed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..layers.dynamic_conv import DynamicConv2d, KernelAttention
+from ..layers.fusion import Fusion
+from ..layers.residual import ResidualBlock
+
+#: The papers print FLOPs divided by this as "M".
+MEBI = 2**20
+
+
+def _convolution(module: nn.Module, x: Tensor, y: Tensor) -> int:
+    out_channels, height, width = y.shape[1:]
+    per_position = math.prod(module.kernel_size) * x.shape[1] * out_channels
+    bias = 0 if module.bias is None else out_channels
+    return (per_position // module.groups + bias) * height * width
+
+
+def _batch_norm(module: nn.Module, x: Tensor, y: Tensor) -> int:
+    return x.numel() * (2 if module.affine else 1)
+
+
+def _elementwise(module: nn.Module, x: Tensor, y: Tensor) -> int:
+    return x.numel()
+
+
+def _pooling(x: Tensor, cells: tuple[int, int]) -> int:
+    def extents(size: int, cells: int) -> int:
+        # One more than each window has: the counter's quirk.
+        return sum(
+            math.ceil((i + 1) * size / cells) - i * size // cells + 1
+            for i in range(cells)
+        )
+
+    height, width = x.shape[2:]
+    return x.shape[1] * extents(height, cells[0]) * extents(width, cells[1])
+
+
+def _adaptive_pooling(module: nn.Module, x: Tensor, y: Tensor) -> int:
+    return _pooling(x, y.shape[2:])
+
+
+def _upsampling(module: nn.Module, x: Tensor, y: Tensor) -> int:
+    # One operation for all channels of a position: another quirk.
+    return y.shape[-2:].numel()
+
+
+def _fusion(module: Fusion, xs: list[Tensor], ys: list[Tensor]) -> int:
+    """Modules of the released fusions that are function calls in ours.
+
+    Each upsampling path ends with an ``nn.Upsample``; one ``nn.ReLU`` serves all
+    branches and so counts for the last of them only.
+    """
+    computed = [i for i, row in enumerate(module) if len(row) > 0]
+    upsampled = sum((len(xs) - 1 - i) * xs[i].shape[-2:].numel() for i in computed)
+    return upsampled + xs[computed[-1]].numel()
+
+
+def _residual_block(module: ResidualBlock, x: Tensor, y: Tensor) -> int:
+    """One ``nn.ReLU`` after each convolution, which counts for the last of them."""
+    return y.numel()
+
+
+def _dynamic_convolution(module: DynamicConv2d, x: Tensor, y: Tensor) -> int:
+    """One convolution without bias; mixing its kernel does not count."""
+    return module.aggregation.weight[0].numel() * y.shape[2:].numel()
+
+
+def _kernel_attention(module: KernelAttention, x: Tensor, y: Tensor) -> int:
+    """The pooling and the ReLU, which are modules in the released code."""
+    return _pooling(x, (1, 1)) + module.conv1.out_channels
+
+
+#: What the papers count for a module: type -> operations, given input and output. Of
+#: two that match, the first holds.
+PAPER_COUNTERS: dict[type, Callable[[nn.Module, Tensor, Tensor], int]] = {
+    nn.Conv2d: _convolution,
+    _BatchNorm: _batch_norm,
+    nn.ReLU: _elementwise,
+    nn.ReLU6: _elementwise,
+    nn.PReLU: _elementwise,
+    nn.LeakyReLU: _elementwise,
+    nn.ELU: _elementwise,
+    nn.AdaptiveAvgPool2d: _adaptive_pooling,
+    nn.Upsample: _upsampling,
+    Fusion: _fusion,
+    ResidualBlock: _residual_block,
+    DynamicConv2d: _dynamic_convolution,
+    KernelAttention: _kernel_attention,
+}
+
+
+@contextmanager
+def _hooks(handles: list) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _run(model: nn.Module, run: Callable[[], object]) -> None:
+    """Call ``run`` with ``model`` in evaluation mode, and put the modes back."""
+    training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            run()
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+def count_parameters(model: nn.Module) -> dict[str, int]:
+    """Count the parameters that each module holds by itself.
+
+    Args:
+        model: A network.
+
+    Returns:
+        Module name to number of parameters; a shared parameter counts where it
+        comes first.
+    """
+    counts: dict[str, int] = {}
+    for name, parameter in model.named_parameters():
+        owner = name.rpartition(".")[0]
+        counts[owner] = counts.get(owner, 0) + parameter.numel()
+    return counts
+
+
+def paper_flops(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
+    """Count operations as the papers do.
+
+    Args:
+        model: A network.
+        run: Calls it on a batch of one.
+
+    Returns:
+        Module name to operations, for the modules that count. ``MEBI`` of them are
+        the papers' "M".
+    """
+    flops: dict[str, int] = {}
+
+    def hook_for(name: str, counter: Callable) -> Callable:
+        def hook(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+            flops[name] = counter(module, inputs[0], output)
+
+        return hook
+
+    handles = []
+    for name, module in model.named_modules():
+        for kind, counter in PAPER_COUNTERS.items():
+            if isinstance(module, kind):
+                handles.append(module.register_forward_hook(hook_for(name, counter)))
+                break
+    with _hooks(handles):
+        _run(model, run)
+    return flops
+
+
+def multiply_accumulates(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
+    """Count the multiply-accumulates that convolutions and matrix products execute.
+
+    Every call counts, whether a module's or a function's, and the kernels that dynamic
+    convolutions mix; what is done element by element does not.
+
+    Args:
+        model: A network.
+        run: Calls it.
+
+    Returns:
+        Module name to the multiply-accumulates that it executes itself, its submodules
+        not counted.
+    """
+    macs: dict[str, int] = {}
+    counter = FlopCounterMode(display=False)
+    # For each module that is running: its count at the start, its submodules' part.
+    running: list[list[int]] = [[0, 0]]
+
+    def start(module: nn.Module, inputs: tuple) -> None:
+        running.append([counter.get_total_flops(), 0])
+
+    def end_for(name: str) -> Callable:
+        def end(module: nn.Module, inputs: tuple, output: object) -> None:
+            before, inner = running.pop()
+            total = counter.get_total_flops() - before
+            running[-1][1] += total
+            if total > inner:
+                macs[name] = macs.get(name, 0) + (total - inner) // 2
+
+        return end
+
+    handles = []
+    for name, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(start))
+        handles.append(module.register_forward_hook(end_for(name)))
+    with _hooks(handles), counter:
+        _run(model, run)
+    return macs
+
+
+class Cost(NamedTuple):
+    """What a network or a part of it costs on a batch of one.
+
+    Attributes:
+        params: Number of parameters.
+        flops: Operations as the papers count them, see :func:`paper_flops`.
+        macs: Multiply-accumulates that are executed.
+    """
+
+    params: int = 0
+    flops: int = 0
+    macs: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        """Sum, number by number."""
+        return Cost(*(a + b for a, b in zip(self, other)))
+
+
+#: Name of a module inside the backbone -> part, first match; `\1` is the first group.
+PARTS = (
+    (r"(?:stem|conv\d|bn\d|norm\d|relu)(?:\.|$)", "stem"),
+    (r"(stage\d+)\.\d+\.(?:layers|branches)\.", r"\1 blocks"),
+    (r"(stage\d+)\.", r"\1 fusions"),
+    (r"(\w+)", r"\1"),
+)
+
+
+def part_of(module: str) -> str:
+    """Name the part of a network that a module belongs to.
+
+    Args:
+        module: Name of the module, as ``backbone.stage0.1.fuse_layers.1.0``.
+
+    Returns:
+        'stem', 'transition0', 'stage0 blocks', 'stage0 fusions', 'head_layer' and so
+        on for modules of the backbone; else the first word of the name.
+    """
+    top, _, inside = module.partition(".")
+    if top != "backbone":
+        return top
+    for pattern, part in PARTS:
+        match = re.match(pattern, inside)
+        if match:
+            return match.expand(part)
+    return top
+
+
+def measure(model: nn.Module, run: Callable[[], object]) -> dict[str, Cost]:
+    """Measure a network part by part.
+
+    Args:
+        model: A network whose backbone is called ``backbone``.
+        run: Calls it on a batch of one.
+
+    Returns:
+        Part (see :func:`part_of`) to cost, in the order in which they are built. Parts
+        that only training uses cost parameters, but no operations.
+    """
+    counts = (count_parameters(model), paper_flops(model, run))
+    counts += (multiply_accumulates(model, run),)
+    parts: dict[str, Cost] = {}
+    for name, _ in model.named_modules():
+        cost = Cost(*(count.get(name, 0) for count in counts))
+        if any(cost):
+            part = part_of(name)
+            parts[part] = parts.get(part, Cost()) + cost
+    return parts
+
+
+def total(parts: dict[str, Cost]) -> Cost:
+    """Sum of the costs of all parts."""
+    return sum(parts.values(), start=Cost())

@@ -1,0 +1,163 @@
+"""Print parameters, FLOPs and multiply-accumulates of a config's network, by part.
+
+    python tools/complexity.py configs/pose/litehrnet_18_coco_256x192.py
+    python tools/complexity.py CONFIG --input-size 384 288
+    python tools/complexity.py --paper
+
+The last prints every row of the papers' tables as measured here, and fails if one is
+off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+
+from mmengine import Config
+
+from mmlitehrnet.analysis.complexity import MEBI, Cost, measure, total
+from mmlitehrnet.analysis.networks import (
+    call_on,
+    config_input_size,
+    network_from_config,
+)
+from mmlitehrnet.analysis.paper_tables import DITE_CELLS, NETWORKS, Comparison, compare
+
+NOTE = """\
+papers' MFLOPs: the papers' counter, in units of 2^20; functional calls count nothing,
+and a module that is called twice counts once. MACs: all that convolutions and matrix
+products execute, in millions."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", nargs="?", help="pose or segmentation config")
+    parser.add_argument(
+        "--input-size",
+        nargs=2,
+        type=int,
+        metavar=("H", "W"),
+        help="height and width of the image; default: the config's",
+    )
+    parser.add_argument("--paper", action="store_true", help="the papers' tables")
+    args = parser.parse_args()
+    if args.paper == (args.config is not None):
+        parser.error("give either a config or --paper")
+    if args.paper and args.input_size:
+        parser.error("--paper has its own input sizes")
+    if args.input_size and min(args.input_size) < 1:
+        parser.error("--input-size needs two positive numbers")
+    return args
+
+
+def print_table(header: list[str], rows: Iterable[list[str]]) -> None:
+    """Print a table in Markdown, without its empty columns.
+
+    The first column is set to the left, others to the right.
+    """
+    filled = [column for column in zip(header, *rows) if any(column[1:])]
+    header, *rows = zip(*filled)
+    widths = [max(map(len, column)) for column in zip(header, *rows)]
+    rule = ["-" * (w - 1) + ":" for w in widths]
+    rule[0] = "-" * widths[0]
+    for row in (header, rule, *rows):
+        first, *others = (
+            cell.ljust(w) if k == 0 else cell.rjust(w)
+            for k, (cell, w) in enumerate(zip(row, widths))
+        )
+        print("| " + " | ".join((first, *others)) + " |", flush=True)
+
+
+def show_config(path: str, size: list[int] | None) -> None:
+    """Print what the network of a config costs, part by part."""
+    cfg = Config.fromfile(path)
+    height, width = size or config_input_size(cfg)
+    network = network_from_config(cfg)
+    parts = measure(network, call_on(network, (height, width)))
+
+    def row(name: str, cost: Cost) -> list[str]:
+        return [
+            name,
+            f"{cost.params:,}",
+            f"{cost.flops / MEBI:.2f}",
+            f"{cost.macs / 1e6:.2f}",
+        ]
+
+    print(f"{path}, one image of {height}x{width}\n")
+    print_table(
+        ["part", "parameters", "papers' MFLOPs", "million MACs"],
+        [row(*part) for part in parts.items()] + [row("total", total(parts))],
+    )
+    print(f"\n{NOTE}")
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _deviation(measured: float, reference: float | None) -> str:
+    if reference is None:
+        return ""
+    off = round(100 * (measured / reference - 1), 2)
+    return f"{off:+.2f}%" if off else "0.00%"
+
+
+def _verdict(result: Comparison) -> str:
+    if not result.agrees:
+        return "OFF"
+    return "" if result.required is None else "ok"
+
+
+def _line(result: Comparison) -> list[str]:
+    return [
+        result.row.name,
+        str(result.setting),
+        f"{result.params:,}",
+        _figure(result.flops, 2),
+        _figure(result.released, 2),
+        _deviation(result.flops, result.released),
+        _figure(result.printed, 1),
+        _deviation(result.flops, result.printed),
+        _verdict(result),
+    ]
+
+
+def show_paper() -> bool:
+    """Print the papers' tables as measured here; tell whether all rows agree."""
+    titles = {
+        "Networks of the two papers": NETWORKS,
+        "Groups and kernels of Dite-HRNet-18": DITE_CELLS,
+    }
+    off = []
+    for title, networks in titles.items():
+        results = [result for row in networks for result in compare(row)]
+        print(f"{title}: MFLOPs as the papers count them (2^20 operations)\n")
+        print_table(
+            ["network", "input, joints", "parameters", "measured", "released", "off"]
+            + ["paper", "off", "check"],
+            map(_line, results),
+        )
+        print()
+        off += [result for result in results if not result.agrees]
+    for result in off:
+        print(
+            f"off: {result.row.name} at {result.setting}: {result.params:,} parameters "
+            f"(released {result.row.params:,}), {result.flops:.3f} MFLOPs"
+        )
+    return not off
+
+
+def main() -> None:
+    """Run the command line."""
+    args = parse_args()
+    if args.paper:
+        sys.exit(0 if show_paper() else 1)
+    show_config(args.config, args.input_size)
+
+
+if __name__ == "__main__":
+    main()
