@@ -10,6 +10,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from .checkpoint import PerBranch
+from .depthwise import depthwise_cfg
 from .shuffle import interleave
 
 SPATIAL_REDUCTION = 4
@@ -141,7 +142,7 @@ def depthwise_convs(
             3,
             padding=1,
             groups=c,
-            conv_cfg=conv_cfg,
+            conv_cfg=depthwise_cfg(conv_cfg),
             norm_cfg=norm_cfg,
             act_cfg=None,
         )

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmcv.cnn import build_conv_layer, build_norm_layer
 from torch import Tensor, nn
 
+from .depthwise import depthwise_cfg, depthwise_conv2d
 from .shuffle import interleave
 
 ATTENTION_REDUCTION = 4
@@ -88,8 +89,8 @@ class DynamicConv2d(nn.Module):
         norm_cfg: dict | None = None,
     ) -> None:
         super().__init__()
-        self.stride = stride
-        self.padding = kernel_size // 2
+        self.stride = (stride, stride)
+        self.padding = (kernel_size // 2, kernel_size // 2)
         self.groups = groups
         self.attention = KernelAttention(in_channels, num_kernels, norm_cfg)
         self.aggregation = KernelAggregation(
@@ -100,13 +101,12 @@ class DynamicConv2d(nn.Module):
         """Map (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
         kernels = self.aggregation(self.attention(x))
         num_samples = x.shape[0]
-        y = F.conv2d(
-            x.flatten(0, 1)[None],
-            kernels.flatten(0, 1),
-            stride=self.stride,
-            padding=self.padding,
-            groups=self.groups * num_samples,
-        )
+        x, kernels = x.flatten(0, 1)[None], kernels.flatten(0, 1)
+        groups = self.groups * num_samples
+        if groups == len(kernels) == x.shape[1]:
+            y = depthwise_conv2d(x, kernels, self.stride, self.padding)
+        else:
+            y = F.conv2d(x, kernels, None, self.stride, self.padding, 1, groups)
         return y[0].unflatten(0, (num_samples, -1))
 
 
@@ -149,8 +149,9 @@ class DynamicConvNorm(nn.Module):
                 norm_cfg=norm_cfg,
             )
         else:
+            depthwise = groups == in_channels == out_channels
             self.conv = build_conv_layer(
-                conv_cfg,
+                depthwise_cfg(conv_cfg) if depthwise else conv_cfg,
                 in_channels,
                 out_channels,
                 kernel_size,

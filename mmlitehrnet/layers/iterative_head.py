@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import torch.nn.functional as F
-from mmcv.cnn import DepthwiseSeparableConvModule
+from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
+from .depthwise import depthwise_cfg
 from .fusion import drop_unused_keys
+
+
+def _separable_conv(
+    in_channels: int, out_channels: int, conv_cfg: dict | None, norm_cfg: dict | None
+) -> nn.Sequential:
+    """3x3 depthwise convolution, 1x1 convolution and ReLU."""
+    depthwise = ConvModule(
+        in_channels,
+        in_channels,
+        3,
+        padding=1,
+        groups=in_channels,
+        conv_cfg=depthwise_cfg(conv_cfg),
+        norm_cfg=norm_cfg,
+        act_cfg=None,
+    )
+    pointwise = ConvModule(
+        in_channels, out_channels, 1, conv_cfg=conv_cfg, norm_cfg=norm_cfg
+    )
+    # The names are those of existing checkpoints.
+    return nn.Sequential(
+        OrderedDict(depthwise_conv=depthwise, pointwise_conv=pointwise)
+    )
 
 
 class IterativeHead(nn.Module):
@@ -37,16 +63,7 @@ class IterativeHead(nn.Module):
         widths = self.widths(channels)
         # From the lowest resolution up, as the names of checkpoints have it.
         self.projects = nn.ModuleList(
-            DepthwiseSeparableConvModule(
-                channels[i],
-                widths[i],
-                3,
-                padding=1,
-                conv_cfg=conv_cfg,
-                norm_cfg=norm_cfg,
-                act_cfg=dict(type="ReLU"),
-                dw_act_cfg=None,
-            )
+            _separable_conv(channels[i], widths[i], conv_cfg, norm_cfg)
             for i in reversed(range(first_output, len(channels)))
         )
 

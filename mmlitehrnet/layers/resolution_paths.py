@@ -7,6 +7,8 @@ from collections.abc import Callable
 from mmcv.cnn import build_conv_layer, build_norm_layer
 from torch import Tensor, nn
 
+from .depthwise import depthwise_cfg
+
 # (in_channels, out_channels, stride, relu, conv_cfg, norm_cfg) -> layers
 ConvStep = Callable[..., list]
 
@@ -40,11 +42,16 @@ def separable_step(
     norm_cfg: dict,
 ) -> list[nn.Module]:
     """Depthwise 3x3 and 1x1 convolution (Lite-HRNet and Dite-HRNet)."""
-    cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
     layers = _conv_norm(
-        in_channels, in_channels, 3, stride=stride, groups=in_channels, **cfgs
+        in_channels,
+        in_channels,
+        3,
+        depthwise_cfg(conv_cfg),
+        norm_cfg,
+        stride=stride,
+        groups=in_channels,
     )
-    layers += _conv_norm(in_channels, out_channels, 1, **cfgs)
+    layers += _conv_norm(in_channels, out_channels, 1, conv_cfg, norm_cfg)
     return layers + [nn.ReLU(inplace=True)] * relu
 
 

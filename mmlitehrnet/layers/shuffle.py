@@ -6,6 +6,8 @@ import torch
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
+from .depthwise import depthwise_cfg
+
 
 def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
     """Reorder channels so that every group contributes in turn.
@@ -68,7 +70,14 @@ class ShuffleUnit(nn.Module):
             return [ConvModule(half, half, 1, act_cfg=acts[kind], **common)]
 
         depthwise = ConvModule(
-            half, half, 3, padding=1, groups=half, act_cfg=None, **common
+            half,
+            half,
+            3,
+            padding=1,
+            groups=half,
+            conv_cfg=depthwise_cfg(conv_cfg),
+            norm_cfg=norm_cfg,
+            act_cfg=None,
         )
         before, after = map(pointwise_conv, pointwise)
         # The name `branch2` is that of existing checkpoints.

@@ -7,6 +7,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from .context_modeling import GlobalContextModeling
+from .depthwise import depthwise_cfg
 from .dynamic_conv import DynamicConvNorm
 from .shuffle import channel_shuffle, interleave
 
@@ -52,8 +53,9 @@ class LiteStem(nn.Module):
                 stride=2,
                 padding=1,
                 groups=channels,
+                conv_cfg=depthwise_cfg(conv_cfg),
+                norm_cfg=norm_cfg,
                 act_cfg=None,
-                **common,
             )
 
         self.conv1 = ConvModule(
