@@ -18,7 +18,7 @@ demo: env
 	python tools/demo_pose.py --work-dir work_dirs/demo_pose
 
 test: lint
-	python -m pytest tests
+	python -m pytest -n auto --dist worksteal tests
 
 lint: env
 	ruff check .
