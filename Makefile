@@ -1,12 +1,13 @@
 # Two commands do everything from a bare checkout:
-#   make demo   train, evaluate and draw LiteHRNet-18 on generated people
+#   make demo   train, evaluate and draw Lite-HRNet-18 on generated people
 #   make test   run the linter and the tests
-# Both make the environment first, if these pins have none yet.
+# Both make the environment first, if these pins have none yet. `make demo-seg` is the
+# same for segmentation, on generated streets.
 SHELL := bash
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test lint format env clean
+.PHONY: help demo demo-seg test lint format env clean
 
 help:
 	@sed -n '1,/^SHELL/{/^#/s/^# \{0,1\}//p}' Makefile
@@ -15,7 +16,10 @@ env:
 	@bash requirements/make_env.sh .venv
 
 demo: env
-	python tools/demo_pose.py --work-dir work_dirs/demo_pose
+	python tools/demo.py pose
+
+demo-seg: env
+	python tools/demo.py seg
 
 test: lint
 	python -m pytest -n auto --dist worksteal tests

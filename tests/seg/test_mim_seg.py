@@ -1,0 +1,131 @@
+"""`mim train`, resuming, `mim test` and the export of label images."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmlitehrnet.analysis.street_grid import GAP, VOID, draw_street_grid
+from mmlitehrnet.sample_data import make_cityscapes
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "configs" / "seg" / "litehrnet_18_cityscapes_512x1024.py"
+SIZE = (64, 128)
+
+
+def mim(verb, *args, options):
+    """Run mim and return what it printed."""
+    command = [sys.executable, "-m", "mim", verb, "mmsegmentation", str(CONFIG)]
+    options = [f"{key}={value}" for key, value in options.items()]
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [*command, *map(str, args), "--cfg-options", *options],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(paths), OMP_NUM_THREADS="1"),
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    """What makes the real config run on a few tiny streets."""
+    data = tmp_path_factory.mktemp("streets") / "data"
+    make_cityscapes(data, 2, 2, size=SIZE, quiet=True)
+    height, width = SIZE
+    options = {
+        "model.data_preprocessor.size": f"({height},{width})",
+        "train_dataloader.batch_size": 2,
+        "train_dataloader.dataset.pipeline.2.scale": f"({width},{height})",
+        "train_dataloader.dataset.pipeline.3.crop_size": f"({height},{width})",
+        "train_cfg.val_interval": 1000,
+        "default_hooks.logger.interval": 1,
+        "default_hooks.checkpoint.interval": 1,
+        "default_hooks.checkpoint.save_best": "None",
+        "tta_pipeline.1.transforms.0.0.scale": f"({width},{height})",
+    }
+    for part in ("train", "val", "test"):
+        options[f"{part}_dataloader.num_workers"] = 0
+        options[f"{part}_dataloader.persistent_workers"] = False
+        options[f"{part}_dataloader.dataset.data_root"] = data
+        if part != "train":
+            scale = f"{part}_dataloader.dataset.pipeline.1.scale"
+            options[scale] = f"({width},{height})"
+    return options
+
+
+@pytest.fixture(scope="module")
+def work_dir(options, tmp_path_factory):
+    """A run of two iterations, stopped and resumed after the first."""
+    work_dir = tmp_path_factory.mktemp("run")
+    first = {**options, "train_cfg.max_iters": 1}
+    mim("train", "--work-dir", work_dir, options=first)
+    assert (work_dir / "last_checkpoint").read_text().endswith("iter_1.pth")
+    second = {**options, "train_cfg.max_iters": 2}
+    log = mim("train", "--work-dir", work_dir, "--resume", options=second)
+    assert "resumed epoch: 0, iter: 1" in log
+    assert re.search(r"Iter\(train\) \[2/2\]", log)
+    assert not re.search(r"Iter\(train\) \[1/2\]", log)
+    return work_dir
+
+
+@pytest.mark.parametrize("augmentation", [(), ("--tta",)], ids=["plain", "flip"])
+def test_mim_test_evaluates(augmentation, work_dir, options):
+    log = mim(
+        "test", "--checkpoint", work_dir / "iter_2.pth", "--work-dir", work_dir,
+        *augmentation, options=options,
+    )  # fmt: skip
+    assert re.search(r"Iter\(test\) \[2/2\] .*mIoU: [\d.]+", log)
+
+
+def test_label_images_for_the_server(work_dir, options, tmp_path):
+    out = tmp_path / "labels"
+    # The server wants label ids, which need the Cityscapes scripts; without them, train
+    # ids are exported.
+    server = find_spec("cityscapesscripts") is not None
+    options = {
+        **options,
+        "test_evaluator.type": "CityscapesMetric" if server else "IoUMetric",
+        "test_evaluator.format_only": True,
+    }
+    log = mim(
+        "test", "--checkpoint", work_dir / "iter_2.pth", "--work-dir", work_dir,
+        "--out", out, options=options,
+    )  # fmt: skip
+    assert "mIoU:" not in log
+    files = sorted(out.glob("*.png"))
+    assert len(files) == 2 and files[0].name.endswith("_leftImg8bit.png")
+    allowed = set(range(7, 34)) if server else set(range(19))
+    for file in files:
+        labels = np.array(Image.open(file))
+        assert labels.shape == SIZE
+        assert set(np.unique(labels).tolist()) <= allowed
+
+
+def test_predictions_are_drawn_beside_the_truth(work_dir, options, tmp_path):
+    out = tmp_path / "streets.png"
+    # The runner wrote down the config as it was run.
+    draw_street_grid(work_dir / CONFIG.name, work_dir / "iter_2.pth", out, 2)
+    height, width = SIZE
+    drawn = np.array(Image.open(out))
+    assert drawn.shape == (2 * (height + GAP), 3 * (width + GAP), 3)
+
+    data = options["test_dataloader.dataset.data_root"]
+    first = min((data / "leftImg8bit/val").rglob("*.png"))
+    image = np.array(Image.open(first))
+    assert (drawn[:height, :width] == image).all()
+    labels = str(first).replace("leftImg8bit.png", "gtFine_labelTrainIds.png")
+    truth = np.array(Image.open(labels.replace("/leftImg8bit/", "/gtFine/")))
+    _, shown, found = np.split(drawn[:height], 3, axis=1)
+    black = {"truth": shown, "prediction": found}
+    for name, cell in black.items():
+        void = (cell[:, :width] == 0).all(2)
+        assert (void == (truth == VOID)).all(), name

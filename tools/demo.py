@@ -1,0 +1,102 @@
+"""Trains Lite-HRNet-18 on generated data, tests it, and draws what it sees.
+
+Example::
+
+    python tools/demo.py pose
+    python tools/demo.py seg --work-dir work_dirs/demo_seg
+
+Everything is done by ``mim train`` and ``mim test``; a GPU is used if there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from mmlitehrnet.analysis.learning_curves import plot_learning_curves
+from mmlitehrnet.analysis.people_grid import draw_people_grid
+from mmlitehrnet.analysis.street_grid import draw_street_grid
+
+
+class Demo(NamedTuple):
+    """What one demo consists of."""
+
+    package: str  # as `mim` knows it
+    config: str
+    data: str  # where the config expects the data
+    generate: tuple[str, ...]  # arguments of tools/make_sample_data.py after the folder
+    data_format: str
+    score: str  # validation score that the best checkpoint is chosen by
+    draw: Callable[[str, str, Path], None]
+    picture: str
+
+
+DEMOS = {
+    "pose": Demo(
+        package="mmpose",
+        config="configs/pose/demo/litehrnet_18_sample_128x96.py",
+        data="data/sample_coco",
+        generate=("--train", "700", "--val", "80"),
+        data_format="coco",
+        score="coco/AP",
+        draw=draw_people_grid,
+        picture="people.png",
+    ),
+    "seg": Demo(
+        package="mmsegmentation",
+        config="configs/seg/demo/litehrnet_18_sample_128x256.py",
+        data="data/sample_cityscapes",
+        generate=("--train", "400", "--val", "60", "--size", "128", "256"),
+        data_format="cityscapes",
+        score="mIoU",
+        draw=draw_street_grid,
+        picture="streets.png",
+    ),
+}
+
+
+def run(*command: str) -> None:
+    """Print a command and run it."""
+    print("+", *command, flush=True)
+    subprocess.run(command, check=True)
+
+
+def best_checkpoint(work_dir: Path, score: str) -> Path:
+    """The checkpoint of the best validation score, the latest if there are several."""
+    found = work_dir.glob(f"best_{score.replace('/', '_')}_*.pth")
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("task", choices=DEMOS)
+    parser.add_argument("--work-dir", type=Path, help="default: work_dirs/demo_TASK")
+    parser.add_argument(
+        "--cfg-options", nargs="*", default=[], help="passed to `mim train`"
+    )
+    args = parser.parse_args()
+    demo = DEMOS[args.task]
+    folder = args.work_dir or Path(f"work_dirs/demo_{args.task}")
+    work_dir = ("--work-dir", str(folder))
+    options = ["--cfg-options", *args.cfg_options] if args.cfg_options else []
+
+    if not Path(demo.data).exists():
+        make = (sys.executable, "tools/make_sample_data.py", demo.data_format)
+        run(*make, demo.data, *demo.generate)
+    run("mim", "train", demo.package, demo.config, *work_dir, *options)
+    checkpoint = str(best_checkpoint(folder, demo.score))
+    run("mim", "test", demo.package, demo.config, "--checkpoint", checkpoint, *work_dir)
+    plot_learning_curves(folder, folder / "curves.png", (demo.score,))
+    demo.draw(demo.config, checkpoint, folder / demo.picture)
+    print(f"Wrote {folder / demo.picture} and {folder / 'curves.png'}")
+
+
+if __name__ == "__main__":
+    main()
