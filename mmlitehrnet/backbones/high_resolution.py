@@ -249,6 +249,21 @@ class HighResolutionNet(BaseModule):
                     module.eval()
         return self
 
+    def switch_to_deploy(self, target: str = "pytorch") -> nn.Module:
+        """Make the equivalent network that is fast; this one stays as it is.
+
+        Args:
+            target: Runtime that it is for: 'pytorch', 'onnxruntime' or 'openvino'.
+
+        Returns:
+            A network that gives the same maps, to rounding, for inference only; see
+            :func:`mmlitehrnet.deploy.switch_to_deploy`.
+        """
+        # The package that deploys knows the backbones, not the other way round.
+        from ..deploy import switch_to_deploy
+
+        return switch_to_deploy(self, target)
+
     def _check_frozen_stages(self) -> None:
         most = len(self.freezable) - 1
         if not is_int(self.frozen_stages):

@@ -1,0 +1,244 @@
+"""Latency of networks, side by side on several runtimes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Call = Callable[[], object]
+
+
+class Timing(NamedTuple):
+    """How long calls took, in milliseconds.
+
+    Attributes:
+        median: Half of the calls were faster.
+        low: A quarter of the calls were faster.
+        high: A quarter of the calls were slower.
+        best: The fastest call.
+    """
+
+    median: float
+    low: float
+    high: float
+    best: float
+
+    @classmethod
+    def of(cls, times: list[float]) -> Timing:
+        """Summarise times in milliseconds."""
+        low, median, high = statistics.quantiles(times, n=4)
+        return cls(median, low, high, min(times))
+
+
+def interleave(
+    calls: Mapping[str, Call], repetitions: int, warmup: int
+) -> dict[str, Timing]:
+    """Time calls in turn, so that what disturbs the machine disturbs all alike.
+
+    Args:
+        calls: What to time.
+        repetitions: How often each is timed; at least 2.
+        warmup: How often each is called before.
+
+    Raises:
+        ValueError: If there are fewer than 2 repetitions.
+    """
+    if repetitions < 2:
+        raise ValueError(f"repetitions must be at least 2, got {repetitions}")
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for call in calls.values():
+        for _ in range(warmup):
+            call()
+    for _ in range(repetitions):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append((time.perf_counter() - start) * 1e3)
+    return {name: Timing.of(values) for name, values in times.items()}
+
+
+def peak_gflops(num_threads: int, side: int = 1536, repetitions: int = 8) -> float:
+    """Measure the best rate of a large float32 matrix product, in 1e9 operations/s.
+
+    PyTorch's and ONNX Runtime's products differ; the faster one counts.
+    """
+    calls: dict[str, Call] = {}
+    product = _Product()
+    a = torch.rand(side, side)
+    with threads(num_threads):
+        for runtime in (_eager, _onnxruntime):
+            try:
+                calls[runtime.__name__] = runtime(product, a, num_threads)
+            except ImportError:
+                continue
+        timings = interleave(calls, repetitions, 2)
+    return 2 * side**3 / min(t.best for t in timings.values()) / 1e6
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Run PyTorch on a number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def machine() -> dict[str, str]:
+    """Describe the machine and the runtimes' versions."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text().splitlines()
+        names = [line.split(":", 1)[1] for line in lines if "model name" in line]
+        flags = next((line for line in lines if line.startswith("flags")), "")
+        sets = [s for s in ("avx512f", "avx2") if s in flags]
+        model = " ".join([*(name.strip() for name in names[:1]), *sets[:1]])
+    found = {
+        "processor": model,
+        "cores": str(os.cpu_count()),
+        "system": platform.platform(),
+        "torch": torch.__version__,
+    }
+    for name in ("onnxruntime", "openvino"):
+        try:
+            found[name] = __import__(name).__version__
+        except ImportError:
+            found[name] = "not installed"
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+class TensorMode(nn.Module):
+    """An MMPose model as a map from images to the head's output."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> object:
+        """Map images (N, 3, H, W) to heatmaps or coordinate distributions."""
+        return self.model(x, None, mode="tensor")
+
+
+class _Product(nn.Module):
+    """The square of a matrix, called as a model."""
+
+    def forward(self, x: Tensor, data_samples: None, mode: str) -> Tensor:
+        return x @ x
+
+
+def _eager(model: nn.Module, x: Tensor, num_threads: int) -> Call:
+    network = TensorMode(model)
+
+    def call() -> object:
+        with torch.inference_mode():
+            return network(x)
+
+    return call
+
+
+def _compiled(model: nn.Module, x: Tensor, num_threads: int) -> Call:
+    network = torch.compile(TensorMode(model))
+
+    def call() -> object:
+        with torch.no_grad():
+            return network(x)
+
+    return call
+
+
+def _exported(model: nn.Module, x: Tensor, folder: str) -> str:
+    from ..deploy.export import trace_to_onnx
+
+    path = str(Path(folder) / "network.onnx")
+    trace_to_onnx(TensorMode(model), x, path)
+    return path
+
+
+def _onnxruntime(model: nn.Module, x: Tensor, num_threads: int) -> Call:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.log_severity_level = 3
+    with tempfile.TemporaryDirectory() as folder:
+        session = onnxruntime.InferenceSession(
+            _exported(model, x, folder), options, providers=["CPUExecutionProvider"]
+        )
+    inputs = {session.get_inputs()[0].name: x.numpy()}
+    return lambda: session.run(None, inputs)
+
+
+def _openvino(model: nn.Module, x: Tensor, num_threads: int) -> Call:
+    import openvino
+
+    options = {
+        "INFERENCE_NUM_THREADS": num_threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = openvino.Core().compile_model(
+            _exported(model, x, folder), "CPU", options
+        )
+    request = compiled.create_infer_request()
+    inputs = {0: x.numpy()}
+    return lambda: request.infer(inputs, share_inputs=True)
+
+
+def _on_gpu(call: Callable[[], object]) -> Call:
+    def synchronised() -> object:
+        result = call()
+        torch.cuda.synchronize()
+        return result
+
+    return synchronised
+
+
+def _cuda(model: nn.Module, x: Tensor, num_threads: int) -> Call:
+    return _on_gpu(_eager(model.cuda(), x.cuda(), num_threads))
+
+
+def _cuda_graph(model: nn.Module, x: Tensor, num_threads: int) -> Call:
+    from ..deploy.cuda_graph import CudaGraph
+
+    graph = CudaGraph(TensorMode(model.cuda()), x.cuda())
+    images = x.cuda()
+    return _on_gpu(lambda: graph(images))
+
+
+class Runtime(NamedTuple):
+    """Something that runs networks.
+
+    Attributes:
+        prepare: ``prepare(model, images, num_threads)`` gives a call to time.
+        target: Which form of our networks it is given.
+    """
+
+    prepare: Callable[[nn.Module, Tensor, int], Call]
+    target: str
+
+
+#: Name -> runtime.
+RUNTIMES: dict[str, Runtime] = {
+    "pytorch": Runtime(_eager, "pytorch"),
+    "compile": Runtime(_compiled, "pytorch"),
+    "onnxruntime": Runtime(_onnxruntime, "onnxruntime"),
+    "openvino": Runtime(_openvino, "openvino"),
+    "cuda": Runtime(_cuda, "pytorch"),
+    "cuda-graph": Runtime(_cuda_graph, "pytorch"),
+}

@@ -1,0 +1,142 @@
+"""The inference form of adaptive context modeling (DCM and GCM)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..layers.context_modeling import (
+    DenseContextModeling,
+    GlobalContextModeling,
+    official_sums,
+    window_sums,
+)
+from .channels import NONE, Layout, concatenate, natural_layout, plain, select
+from .convs import Conv, dense_conv
+from .fold import folded_chain, norm_affine, read_conv
+from .forms import Form
+from .weighting import Attention, join, means, spread, weights_of
+
+# The layout of a mask: a single channel.
+_MASK = natural_layout(1)
+
+
+class Masked(nn.Module):
+    """A map times its softmax mask over all positions.
+
+    Args:
+        conv: The trained network's convolution to a single channel.
+        half: Layout of the map, seen as the half that the mask is computed from.
+        form: Form of the network.
+    """
+
+    def __init__(self, conv: nn.Module, half: Layout, form: Form) -> None:
+        super().__init__()
+        self.logits = dense_conv(read_conv(conv), half, _MASK)
+        width = len(half.index)
+        # One copy of the mask for each channel, where it cannot be broadcast.
+        copies = torch.ones(width, 1, 1, 1, dtype=torch.float64)
+        self.copies = None if form.broadcast else Conv(copies, torch.zeros(width))
+
+    def mask(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the mask (N, 1, H, W)."""
+        mask = self.logits(x).flatten(2).softmax(dim=2)
+        return mask.view(-1, 1, *x.shape[2:])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        mask = self.mask(x)
+        return x * (mask if self.copies is None else self.copies(mask))
+
+
+class DenseContext(nn.Module):
+    """Weights of all branches at the lowest resolution, from masked sums.
+
+    Args:
+        module: The trained network's.
+        halves: Layouts of the branch maps, seen as the halves that are weighted.
+        form: Form of the network.
+    """
+
+    def __init__(
+        self, module: DenseContextModeling, halves: Sequence[Layout], form: Form
+    ) -> None:
+        super().__init__()
+        self.fixed = form.fixed
+        into, outs = weights_of(halves, form)
+        self.masks = nn.ModuleList(
+            Masked(conv, half, form)
+            for conv, half in zip(module.conv_mask, halves[:-1])
+        )
+        self.official = module.pool is official_sums
+        if self.official:
+            # What it computes depends on the order of the channels in memory.
+            for k, half in enumerate(halves):
+                self.register_buffer(f"positions{k}", half.positions)
+            ordered = [
+                Layout(half.index[half.positions], half.scale[half.positions])
+                for half in halves
+            ]
+            into = concatenate(ordered, [half.width for half in halves])
+        squeeze, excite = folded_chain(module.channel_attention)
+        self.attention = Attention(squeeze, excite, into, outs, form)
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        """Map branch maps (N, C_i, H_i, W_i) to maps of weights (N, C, h, w)."""
+        size = tuple(xs[-1].shape[2:])
+        pooled = [
+            self._pool(k, x, masked, size, 2 ** (len(xs) - 1 - k))
+            for k, (x, masked) in enumerate(zip(xs, self.masks))
+        ]
+        lowest = self._ordered(len(xs) - 1, xs[-1])
+        return self.attention(join([*pooled, lowest]))
+
+    def _ordered(self, k: int, x: Tensor) -> Tensor:
+        if not self.official:
+            return x
+        return x.index_select(1, getattr(self, f"positions{k}")).contiguous()
+
+    def _pool(
+        self, k: int, x: Tensor, masked: Masked, size: tuple[int, int], factor: int
+    ) -> Tensor:
+        if self.official:
+            return official_sums(self._ordered(k, x), masked.mask(x), size)
+        if self.fixed or x.shape[2:] == (size[0] * factor, size[1] * factor):
+            return F.avg_pool2d(masked(x), factor) * factor**2
+        return window_sums(x, masked.mask(x), size)
+
+
+class GlobalContext(nn.Module):
+    """One weight for each channel from a masked sum, then scale and bias.
+
+    Args:
+        module: The trained network's.
+        half: Layout of the map, seen as the half that is weighted. Other positions
+            pass unchanged.
+        form: Form of the network.
+    """
+
+    def __init__(self, module: GlobalContextModeling, half: Layout, form: Form) -> None:
+        super().__init__()
+        self.broadcast = form.broadcast
+        self.masked = Masked(module.conv_mask, half, form)
+        squeeze, excite = folded_chain(module.channel_attention)
+        self.attention = Attention(squeeze, excite, half, [plain(half.index)], form)
+        scale, bias = norm_affine(module.bn)
+        scale = torch.where(half.index == NONE, 1.0, select(scale, half.index))
+        bias = select(bias, half.index) * half.scale
+        # A depthwise 1x1 convolution, or its weight and bias by themselves.
+        self.affine = Conv(scale.view(-1, 1, 1, 1), bias, groups=len(bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        pooled = means([self.masked(x)]) * (x.shape[2] * x.shape[3])
+        (weight,) = self.attention(pooled)
+        if self.broadcast:
+            scale = self.affine.weight.view(1, -1, 1, 1)
+            bias = self.affine.bias.view(1, -1, 1, 1)
+            return torch.addcmul(bias, x, weight * scale)
+        return self.affine(x * spread(weight, x.shape[2:], False))

@@ -1,0 +1,333 @@
+"""Export to ONNX, checked against PyTorch in ONNX Runtime."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..backbones.high_resolution import HighResolutionNet
+from ..layers.context_modeling import DenseContextModeling, official_sums
+from ..layers.dynamic_conv import DynamicConv2d
+from .forms import find_form
+from .model import deploy_model
+from .network import switch_to_deploy
+from .runner import METADATA_KEY, PoseTask
+
+MIN_OPSET = 13
+INPUT = "input"
+
+
+class Difference(NamedTuple):
+    """How far the exported file is from the trained network in PyTorch.
+
+    Attributes:
+        mean: Mean absolute difference.
+        largest: Largest absolute difference.
+        scale: Largest absolute value of PyTorch's output.
+    """
+
+    mean: float
+    largest: float
+    scale: float
+
+    @property
+    def relative(self) -> float:
+        """Largest difference relative to the largest value."""
+        return self.largest / max(self.scale, np.finfo(np.float32).tiny)
+
+
+class Network(nn.Module):
+    """What is exported of a model: images in, maps out.
+
+    Args:
+        model: A backbone, or an MMPose or MMSegmentation model, whose heatmaps or
+            logits come out, without what is done before and after.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Map normalised images (N, C, H, W) to the network's maps."""
+        if isinstance(getattr(self.model, "backbone", None), nn.Module):
+            outputs = self.model(x, None, mode="tensor")
+        else:
+            outputs = self.model(x)
+        return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+
+
+def _backbone(model: nn.Module) -> nn.Module:
+    return getattr(model, "backbone", model)
+
+
+def _check_arguments(
+    model: nn.Module,
+    input_size: Sequence[int],
+    dynamic_batch: bool,
+    dynamic_size: bool,
+    opset: int,
+    target: str | None,
+) -> None:
+    if target is not None:
+        find_form(target)
+    if len(input_size) != 2 or min(input_size) < 1:
+        raise ValueError(
+            f"input_size must be a height and a width in pixels, got {input_size}"
+        )
+    if opset < MIN_OPSET:
+        raise ValueError(f"opset must be at least {MIN_OPSET}, got {opset}")
+    fixed = target is not None and find_form(target).fixed
+    if (fixed or dynamic_size) and any(side % 32 for side in input_size):
+        raise ValueError(
+            "input_size must hold multiples of 32 for this target or dynamic_size, "
+            f"got {tuple(input_size)}; export the plain network, or target='pytorch', "
+            "at a fixed size"
+        )
+    parts = list(_backbone(model).modules())
+    if target is None and dynamic_size:
+        raise ValueError(
+            "dynamic_size needs a target: the plain network pools to a size that it "
+            "computes, which ONNX has no operator for"
+        )
+    if target is None and dynamic_batch and _has(parts, DynamicConv2d):
+        raise ValueError(
+            "dynamic_batch needs a target for networks with dynamic convolution: the "
+            "plain one has as many channel groups as samples"
+        )
+    if dynamic_size and any(
+        isinstance(p, DenseContextModeling) and p.pool is official_sums for p in parts
+    ):
+        raise ValueError(
+            "dynamic_size cannot be exported with context_pooling='official', which "
+            "cuts maps into runs of a fixed length"
+        )
+
+
+def _has(parts: Sequence[nn.Module], kind: type) -> bool:
+    return any(isinstance(part, kind) for part in parts)
+
+
+def export_onnx(
+    model: nn.Module,
+    path: str | Path,
+    input_size: Sequence[int],
+    target: str | None = "onnxruntime",
+    batch_size: int = 1,
+    dynamic_batch: bool = False,
+    dynamic_size: bool = False,
+    opset: int = MIN_OPSET,
+) -> Difference:
+    """Write a trained network as an ONNX file and compare the two.
+
+    Args:
+        model: A backbone of this package, or an MMPose or MMSegmentation model with
+            one; it stays as it is.
+        path: File to write.
+        input_size: Height and width of the images in pixels.
+        target: Runtime whose form is exported, or None for the network as it was
+            trained.
+        batch_size: Number of images.
+        dynamic_batch: Whether the file takes any number of images.
+        dynamic_size: Whether the file takes images of any size, of sides that are
+            multiples of 32.
+        opset: Version of ONNX's operators, at least 13.
+
+    Returns:
+        How far the file, in ONNX Runtime, is from the trained network in PyTorch,
+        on random images; where something is dynamic, also on others than those
+        that it was exported with.
+
+    Raises:
+        TypeError: If the backbone is not one of this package's.
+        ValueError: If an argument is not allowed, or the network cannot be
+            exported so.
+    """
+    _check_arguments(model, input_size, dynamic_batch, dynamic_size, opset, target)
+    trained = Network(model).eval()
+    deployed = trained
+    if target is not None:
+        form = find_form(target)._replace(aggregate=False, fixed=True)
+        if any(side % 32 for side in input_size):
+            form = form._replace(fixed=False)
+        if dynamic_size:
+            form = form._replace(broadcast=True)
+        deploy = (
+            switch_to_deploy if isinstance(model, HighResolutionNet) else deploy_model
+        )
+        deployed = Network(deploy(model, form=form)).eval()
+    parameter = next(model.parameters())
+    shape = (batch_size, _backbone(model).in_channels, *input_size)
+    images = _images(shape).to(parameter)
+    axes = {0: "batch"} if dynamic_batch else {}
+    axes |= {2: "height", 3: "width"} if dynamic_size else {}
+    trace_to_onnx(deployed, images, path, axes, opset)
+    if hasattr(model, "head") and hasattr(model.head, "decoder"):
+        task = pose_task(model)
+        if task is not None:
+            write_metadata(path, METADATA_KEY, json.dumps(task._asdict()))
+    shapes = [shape]
+    if axes:
+        batch = shape[0] + 2 * dynamic_batch
+        sides = (side + 32 * dynamic_size for side in input_size)
+        shapes.append((batch, shape[1], *sides))
+    return compare(trained, path, [_images(s).to(parameter) for s in shapes])
+
+
+@torch.no_grad()
+def trace_to_onnx(
+    network: nn.Module,
+    images: Tensor,
+    path: str | Path,
+    dynamic: dict[int, str] | None = None,
+    opset: int = MIN_OPSET,
+) -> None:
+    """Write a network as an ONNX file, unchecked.
+
+    Args:
+        network: Maps images to a map or a tuple of maps.
+        images: Images to trace it with.
+        path: File to write.
+        dynamic: Axes of images and maps that may vary, with their names.
+        opset: Version of ONNX's operators.
+    """
+    dynamic = dynamic or {}
+    sizes = contextlib.nullcontext() if 2 in dynamic else _constant_sizes()
+    with _quiet(), sizes:
+        outputs = network(images)
+        count = 1 if isinstance(outputs, Tensor) else len(outputs)
+        names = ["output"] if count == 1 else [f"output{k}" for k in range(count)]
+        torch.onnx.export(
+            network,
+            images,
+            str(path),
+            input_names=[INPUT],
+            output_names=names,
+            dynamic_axes={n: dynamic for n in (INPUT, *names)} if dynamic else None,
+            opset_version=opset,
+        )
+
+
+def _images(shape: Sequence[int]) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+@contextlib.contextmanager
+def _constant_sizes() -> Iterator[None]:
+    """Export the sizes that maps are pooled and upsampled to as constants.
+
+    They are computed from other maps' sizes, which the exporter would write out as
+    operators, and then finds that pooling needs a constant.
+    """
+    pool, interpolate = F.adaptive_avg_pool2d, F.interpolate
+
+    def constant(size: Any) -> Any:
+        return tuple(map(int, size)) if isinstance(size, Sequence) else size
+
+    def pool_constant(x: Tensor, output_size: Any) -> Tensor:
+        return pool(x, constant(output_size))
+
+    def interpolate_constant(x: Tensor, size: Any = None, *args, **kwargs) -> Tensor:
+        return interpolate(x, constant(size), *args, **kwargs)
+
+    F.adaptive_avg_pool2d, F.interpolate = pool_constant, interpolate_constant
+    try:
+        yield
+    finally:
+        F.adaptive_avg_pool2d, F.interpolate = pool, interpolate
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # Of Python values that depend on the size, which is then fixed.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def pose_task(model: nn.Module) -> PoseTask | None:
+    """What surrounds a pose network, from MMPose's model.
+
+    Args:
+        model: A top-down estimator.
+
+    Returns:
+        The task, or None if its codec is not a heatmap codec that
+        :mod:`~mmlitehrnet.deploy.runner` decodes.
+    """
+    codec = model.head.decoder
+    kinds = {"MSRAHeatmap": 0, "MSRAHeatmapBlur": None}
+    kind = type(codec).__name__
+    if kind not in kinds or codec.unbiased:
+        return None
+    blur = codec.blur_kernel_size if kinds[kind] is None else kinds[kind]
+    preprocessor = model.data_preprocessor
+    test_cfg: Any = model.test_cfg or {}
+    meta = getattr(model, "dataset_meta", None) or model.metainfo or {}
+    flip_indices = meta.get("flip_indices")
+    if test_cfg.get("flip_mode", "heatmap") != "heatmap":
+        return None
+    return PoseTask(
+        input_size=tuple(int(v) for v in codec.input_size),
+        mean=tuple(preprocessor.mean.flatten().tolist()),
+        std=tuple(preprocessor.std.flatten().tolist()),
+        rgb=bool(preprocessor._channel_conversion),
+        blur_kernel_size=int(blur),
+        flip_indices=None if flip_indices is None else tuple(map(int, flip_indices)),
+        flip_test=bool(test_cfg.get("flip_test", False)) and flip_indices is not None,
+        shift_heatmap=bool(test_cfg.get("shift_heatmap", False)),
+    )
+
+
+def write_metadata(path: str | Path, key: str, value: str) -> None:
+    """Add an entry to the metadata of an ONNX file."""
+    file = onnx.load(str(path))
+    onnx.helper.set_model_props(file, {key: value})
+    onnx.save(file, str(path))
+
+
+def compare(
+    network: nn.Module, path: str | Path, batches: Sequence[Tensor]
+) -> Difference:
+    """Compare a network in PyTorch with an ONNX file in ONNX Runtime.
+
+    Args:
+        network: Maps images to a tuple of maps.
+        path: The file.
+        batches: Images to compare them on.
+    """
+    session = onnxruntime.InferenceSession(
+        str(path), providers=["CPUExecutionProvider"]
+    )
+    (given,) = session.get_inputs()
+    means, largest, scales = [], [], []
+    for images in batches:
+        with torch.no_grad():
+            expected = network(images)
+        found = session.run(None, {given.name: images.cpu().numpy()})
+        for a, b in zip(found, expected):
+            b = b.cpu().numpy()
+            if a.shape != b.shape:
+                raise ValueError(
+                    f"{path} gives maps of shape {a.shape}, expected {b.shape}"
+                )
+            # Kept in double precision: NaN must not pass as equal.
+            difference = np.abs(a.astype(np.float64) - b)
+            means.append(difference.mean())
+            largest.append(difference.max())
+            scales.append(np.abs(b).max())
+    return Difference(
+        float(np.mean(means)), float(np.max(largest)), float(np.max(scales))
+    )

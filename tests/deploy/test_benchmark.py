@@ -1,0 +1,57 @@
+"""The benchmark measures what it says, on few repetitions."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from mmlitehrnet.analysis.latency import Timing, interleave, peak_gflops
+
+TOOL = Path(__file__).parents[2] / "tools" / "benchmark.py"
+
+
+def load_tool():
+    spec = importlib.util.spec_from_file_location("benchmark", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_calls_are_interleaved():
+    order = []
+    calls = {name: lambda name=name: order.append(name) for name in "ab"}
+    timings = interleave(calls, repetitions=3, warmup=1)
+    assert "".join(order) == "ab" + "ababab"
+    for timing in timings.values():
+        assert timing.best <= timing.low <= timing.median <= timing.high
+    with pytest.raises(ValueError, match="repetitions must be at least 2, got 1"):
+        interleave(calls, repetitions=1, warmup=0)
+
+
+def test_timing_of_known_times():
+    assert Timing.of([1.0, 2.0, 3.0]) == Timing(2.0, 1.0, 3.0, 1.0)
+
+
+def test_peak_is_plausible():
+    assert 1 < peak_gflops(1, side=256, repetitions=3) < 1e6
+
+
+def test_table_json_and_plot(tmp_path, capsys):
+    networks = ["Lite-HRNet-18 (MMPose)", "Lite-HRNet-18", "RTMPose-t"]
+    arguments = ["--out", str(tmp_path), "--runtimes", "pytorch", "onnxruntime"]
+    arguments += ["--networks", *networks, "--sizes", "256x192", "--batches", "1"]
+    arguments += ["--repetitions", "2", "--warmup", "1", "--threads", "1"]
+    load_tool().main(arguments)
+    result = json.loads((tmp_path / "benchmark.json").read_text())
+    expected = [*networks[:2], "Lite-HRNet-18, deployed", networks[2]]
+    for runtime in ("pytorch", "onnxruntime"):
+        rows = [row for row in result["rows"] if row["runtime"] == runtime]
+        assert [row["network"] for row in rows] == expected
+        assert all(row["limit"] > 0 for row in rows)
+        assert rows[0]["ratio"] == 1
+    assert {"processor", "threads", "peak GFLOP/s"} <= set(result["machine"])
+    table = (tmp_path / "benchmark.md").read_text()
+    assert table.count("| pytorch |") == 4
+    assert "Lite-HRNet-18, deployed" in capsys.readouterr().out
+    assert (tmp_path / "benchmark.png").stat().st_size > 10_000

@@ -1,0 +1,240 @@
+"""Deployed networks compute what the trained ones compute."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from mmengine import Config
+from torch import nn
+
+from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+from mmlitehrnet.analysis.networks import network_from_config
+from mmlitehrnet.deploy import deploy_model, switch_to_deploy
+from mmlitehrnet.deploy.forms import FORMS
+from tests.backbones.reference import difference, images, sane_weights
+
+
+def table(module_type, num_blocks=2, modules=(1, 1, 1)):
+    """A small network of three stages."""
+    widths = (16, 32, 64, 96)
+    return dict(
+        num_stages=3,
+        stages_spec=dict(
+            num_modules=modules,
+            num_branches=(2, 3, 4),
+            num_blocks=(num_blocks,) * 3,
+            module_type=(module_type,) * 3,
+            with_fuse=(True,) * 3,
+            reduce_ratios=(8,) * 3,
+            num_channels=tuple(widths[:n] for n in (2, 3, 4)),
+        ),
+    )
+
+
+def lite(kind):
+    return lambda **kwargs: LiteHRNet(extra=table(kind), **kwargs)
+
+
+def naive(kind):
+    return lambda **kwargs: NaiveLiteHRNet(extra=table(kind), **kwargs)
+
+
+def dite(pooling):
+    return lambda **kwargs: DiteHRNet(
+        extra=table("DITE"), context_pooling=pooling, **kwargs
+    )
+
+
+def small(upsample):
+    return lambda **kwargs: SmallHRNet(upsample=upsample, **kwargs)
+
+
+NETWORKS = {
+    **{kind: lite(kind) for kind in LiteHRNet.module_types if kind != "NAIVE"},
+    **{kind: naive(kind) for kind in NaiveLiteHRNet.module_types},
+    "three blocks": lambda **kwargs: LiteHRNet(extra=table("LITE", 3), **kwargs),
+    "DITE": dite("window"),
+    "DITE official": dite("official"),
+    "SMALL": small("nearest"),
+    "SMALL bilinear": small("bilinear"),
+}
+FOUR = {
+    "LiteHRNet": LiteHRNet,
+    "NaiveLiteHRNet": NaiveLiteHRNet,
+    "DiteHRNet": DiteHRNet,
+    "SmallHRNet": SmallHRNet,
+}
+OUTPUTS = {
+    "head": dict(),
+    "head, all maps": dict(with_head=True, out_indices=(0, 1, 2, 3)),
+    "no head": dict(with_head=False, out_indices=(0, 1, 2, 3)),
+    "two maps": dict(with_head=False, out_indices=(2, 1)),
+}
+
+
+def trained(make, **kwargs):
+    """A network with trained-looking weights in double precision."""
+    torch.manual_seed(0)
+    net = sane_weights(make(**kwargs)).double().eval()
+    for name, parameter in net.named_parameters():
+        if "conv_mask" in name:  # Sharp masks make the network chaotic.
+            parameter.data *= 0.1
+    return net
+
+
+def assert_same(deployed, net, x, tolerance=1e-8):
+    with torch.no_grad():
+        expected, found = net(x), deployed(x)
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected):
+        assert b.abs().max() > 1e-3
+        assert difference(a, b) <= tolerance
+
+
+@pytest.mark.parametrize("target", FORMS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_block_is_equal_for_every_target(name, target):
+    net = trained(NETWORKS[name])
+    deployed = switch_to_deploy(net, target)
+    for batch in (1, 2):
+        assert_same(deployed, net, images(batch, 3, 64, 96, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("target", FORMS)
+@pytest.mark.parametrize("outputs", OUTPUTS)
+@pytest.mark.parametrize("name", ["LITE", "NAIVE", "DITE", "SMALL"])
+def test_every_choice_of_maps_is_equal(name, outputs, target):
+    net = trained(NETWORKS[name], **OUTPUTS[outputs])
+    deployed = switch_to_deploy(net, target)
+    assert deployed.out_channels == net.out_channels
+    assert deployed.strides == net.strides
+    assert_same(deployed, net, images(1, 3, 64, 64, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    "name", ["LITE", "LITE_DSC", "NAIVE", "DITE", "SMALL bilinear"]
+)
+def test_pytorch_form_takes_any_size(name):
+    net = trained(NETWORKS[name])
+    assert_same(switch_to_deploy(net), net, images(2, 3, 70, 90, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", FOUR)
+def test_full_size_networks_are_equal_in_single_precision(name):
+    torch.manual_seed(0)
+    net = FOUR[name]()
+    for module in net.modules():
+        # Default initialisation, but statistics that are not fresh.
+        if isinstance(module, nn.Conv2d):
+            module.reset_parameters()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+            nn.init.uniform_(module.running_mean, -0.5, 0.5)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    net.eval()
+    for target in FORMS:
+        assert_same(switch_to_deploy(net, target), net, images(1, 3, 64, 64), 1e-4)
+
+
+def test_the_trained_network_stays_as_it_is():
+    net = trained(NETWORKS["LITE"]).train()
+    before = copy.deepcopy(net.state_dict())
+    deployed = net.switch_to_deploy()
+    assert not deployed.training and net.training
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    shared = {id(p) for p in net.parameters()} & {id(p) for p in deployed.parameters()}
+    assert not shared
+
+
+def test_state_dict_and_pickle_round_trip(tmp_path):
+    net = trained(NETWORKS["DITE"])
+    deployed = switch_to_deploy(net)
+    x = images(2, 3, 64, 64, dtype=torch.float64)
+    other = switch_to_deploy(trained(NETWORKS["DITE"]).apply(_zero))
+    other.load_state_dict(deployed.state_dict())
+    assert_same(other, deployed, x, 0)
+    assert_same(pickle.loads(pickle.dumps(deployed)), deployed, x, 0)
+    torch.save(deployed, tmp_path / "deployed.pth")
+    assert_same(torch.load(tmp_path / "deployed.pth"), deployed, x, 0)
+
+
+def _zero(module):
+    for parameter in module.parameters(recurse=False):
+        parameter.data.zero_()
+
+
+def test_no_batch_norm_split_or_shuffle_is_left():
+    deployed = switch_to_deploy(trained(NETWORKS["LITE"]), "onnxruntime")
+    norms = [m for m in deployed.modules() if "BatchNorm" in type(m).__name__]
+    assert not norms
+    graph = torch.jit.trace(deployed, images(1, 3, 64, 64, dtype=torch.float64))
+    kinds = {node.kind() for node in graph.inlined_graph.nodes()}
+    moving = {"split", "chunk", "stack", "transpose", "permute", "index_select"}
+    assert not kinds & {f"aten::{name}" for name in moving}
+
+
+@pytest.mark.parametrize("name", ["LITE", "DITE", "NAIVE", "SMALL"])
+def test_torchscript_of_a_deployed_network(name):
+    net = trained(NETWORKS[name])
+    deployed = switch_to_deploy(net)
+    x = images(1, 3, 64, 64, dtype=torch.float64)
+    traced = torch.jit.freeze(torch.jit.trace(deployed, x))
+    assert_same(traced, net, images(1, 3, 64, 64, dtype=torch.float64, seed=3))
+
+
+def test_dynamo_captures_a_deployed_network_in_one_graph():
+    deployed = switch_to_deploy(trained(NETWORKS["LITE"]))
+    x = images(1, 3, 64, 64, dtype=torch.float64)
+    compiled = torch.compile(deployed, backend="eager", fullgraph=True)
+    assert_same(compiled, deployed, x)
+
+
+CONFIGS = {
+    "configs/pose/litehrnet_18_coco_256x192.py": (2, 3, 64, 64),
+    "configs/seg/litehrnet_18_cityscapes_512x1024.py": (2, 3, 64, 128),
+    "configs/seg/small_hrnet_w16_cityscapes_512x1024.py": (2, 3, 64, 128),
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_whole_models(config):
+    torch.manual_seed(0)
+    model = network_from_config(Config.fromfile(config)).double()
+    x = images(*CONFIGS[config], dtype=torch.float64)
+    model.train()
+    with torch.no_grad():
+        for _ in range(3):
+            model(x + torch.randn_like(x), None, mode="tensor")
+    model.eval()
+    before = copy.deepcopy(model.state_dict())
+    deployed = deploy_model(model)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    left = [m for m in deployed.modules() if "BatchNorm" in type(m).__name__]
+    assert not left
+    with torch.no_grad():
+        expected = model(x, None, mode="tensor")
+        assert difference(deployed(x, None, mode="tensor"), expected) < 1e-9
+        same = deploy_model(model, inplace=True)
+        assert same is model
+        assert difference(model(x, None, mode="tensor"), expected) < 1e-9
+
+
+def test_bad_input_is_named():
+    net = trained(NETWORKS["LITE"])
+    with pytest.raises(ValueError, match="target must be one of .*got 'tensorrt'"):
+        switch_to_deploy(net, "tensorrt")
+    with pytest.raises(TypeError, match="must be a backbone of mmlitehrnet"):
+        switch_to_deploy(nn.Conv2d(3, 3, 1))
+    with pytest.raises(TypeError, match="backbone must be one of mmlitehrnet"):
+        deploy_model(nn.Conv2d(3, 3, 1))
+    with pytest.raises(ValueError, match="multiples of 32, got .70, 90."):
+        switch_to_deploy(net, "onnxruntime")(images(1, 3, 70, 90, dtype=torch.float64))
+    grouped = LiteHRNet(
+        extra=table("LITE"), norm_cfg=dict(type="GN", num_groups=1, requires_grad=True)
+    )
+    with pytest.raises(TypeError, match="only batch normalisation"):
+        switch_to_deploy(grouped)

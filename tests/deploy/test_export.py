@@ -1,0 +1,141 @@
+"""Exported files compute what PyTorch computes, in ONNX Runtime and OpenVINO."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+from mmlitehrnet.deploy.export import export_onnx
+from tests.backbones.reference import images
+from tests.deploy.test_deploy import table
+
+NETWORKS = {
+    "LiteHRNet": lambda: LiteHRNet(extra=table("LITE")),
+    "NaiveLiteHRNet": lambda: NaiveLiteHRNet(extra=table("NAIVE")),
+    "DiteHRNet": lambda: DiteHRNet(extra=table("DITE")),
+    "SmallHRNet": lambda: SmallHRNet(),
+}
+TOOL = Path(__file__).parents[2] / "tools" / "export_onnx.py"
+
+
+def network(name):
+    """A network with PyTorch's default weights, which are well-conditioned."""
+    torch.manual_seed(0)
+    net = NETWORKS[name]().eval()
+    for module in net.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+            torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
+    return net
+
+
+def load_tool():
+    spec = importlib.util.spec_from_file_location("export_onnx", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("target", [None, "pytorch", "onnxruntime", "openvino"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_fixed_export(name, target, tmp_path):
+    path = tmp_path / "net.onnx"
+    result = export_onnx(network(name), path, (64, 96), target=target)
+    assert result.scale > 1e-3
+    assert result.relative < 1e-4
+    file = onnx.load(path)
+    onnx.checker.check_model(file)
+    assert {node.domain for node in file.graph.node} == {""}
+    assert file.opset_import[0].version == 13
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_dynamic_export_in_onnxruntime_and_openvino(name, target, tmp_path):
+    openvino = pytest.importorskip("openvino")
+    path = tmp_path / "net.onnx"
+    net = network(name)
+    result = export_onnx(
+        net, path, (64, 96), target=target, dynamic_batch=True, dynamic_size=True
+    )
+    assert result.relative < 1e-4
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    compiled = openvino.Core().compile_model(path, "CPU", options)
+    for shape in ((1, 3, 64, 96), (3, 3, 96, 64)):
+        x = images(*shape)
+        with torch.no_grad():
+            (expected,) = net(x)
+        (found,) = compiled(x.numpy()).values()
+        error = np.abs(found - expected.numpy()).max() / expected.abs().max()
+        assert error < 1e-4
+
+
+def test_plain_export_takes_a_dynamic_batch(tmp_path):
+    path = tmp_path / "net.onnx"
+    result = export_onnx(
+        network("LiteHRNet"), path, (64, 96), target=None, dynamic_batch=True
+    )
+    assert result.relative < 1e-4
+
+
+def test_onnxruntime_keeps_the_blocked_layout(tmp_path):
+    """Between image and maps, nothing of the deployed graph moves data around."""
+    path = tmp_path / "net.onnx"
+    export_onnx(network("LiteHRNet"), path, (64, 96), target="onnxruntime")
+    kinds = {node.op_type for node in onnx.load(path).graph.node}
+    assert kinds <= {
+        "Conv", "Relu", "Sigmoid", "Mul", "Add", "Concat", "AveragePool",
+        "GlobalAveragePool", "Resize", "Constant", "Identity",
+    }  # fmt: skip
+
+
+def test_bad_arguments_are_named(tmp_path):
+    path = tmp_path / "net.onnx"
+    net = network("DiteHRNet")
+    official = DiteHRNet(extra=table("DITE"), context_pooling="official")
+    for match, arguments in {
+        "opset must be at least 13, got 11": dict(opset=11),
+        "input_size must hold multiples of 32": dict(input_size=(70, 90)),
+        "dynamic_size needs a target": dict(target=None, dynamic_size=True),
+        "dynamic_batch needs a target": dict(target=None, dynamic_batch=True),
+        "target must be one of": dict(target="ncnn"),
+        "input_size must be a height": dict(input_size=(64,)),
+    }.items():
+        with pytest.raises(ValueError, match=match):
+            export_onnx(net, path, **{"input_size": (64, 64), **arguments})
+    with pytest.raises(ValueError, match="context_pooling='official'"):
+        export_onnx(official, path, (64, 64), dynamic_size=True)
+
+
+def test_tool_exports_a_pose_config(tmp_path, capsys):
+    path = tmp_path / "pose.onnx"
+    config = "configs/pose/litehrnet_18_coco_256x192.py"
+    arguments = [config, "--out", str(path), "--input-size", "64", "64"]
+    assert load_tool().main(arguments) == 0
+    assert "mean" in capsys.readouterr().out
+    assert path.exists()
+    # Not equal within nothing: the command fails.
+    assert load_tool().main([*arguments, "--tolerance", "0"]) == 1
+
+
+def test_tool_exports_a_segmentation_config_with_weights(tmp_path, capsys):
+    from mmengine import Config
+
+    from mmlitehrnet.analysis.networks import network_from_config
+
+    config = "configs/seg/litehrnet_18_cityscapes_512x1024.py"
+    model = network_from_config(Config.fromfile(config))
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / "weights.pth")
+    torch.save(dict(state_dict={}, hook=TOOL), tmp_path / "objects.pth")
+    arguments = ["--out", str(tmp_path / "x.onnx"), "--input-size", "64", "128"]
+    tool = load_tool()
+    assert tool.main([config, str(tmp_path / "weights.pth"), *arguments]) == 0
+    with pytest.raises(SystemExit, match="holds more than weights"):
+        tool.main([config, str(tmp_path / "objects.pth"), *arguments])
+    with pytest.raises(SystemExit, match="cannot export: .*multiples of 32"):
+        tool.main([config, "--out", "x", "--input-size", "70", "90"])

@@ -1,0 +1,155 @@
+"""The runner gives what MMPose's own inference gives."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmpose.apis import inference_topdown, init_model
+from mmpose.codecs import MSRAHeatmap
+from mmpose.codecs.utils import gaussian_blur
+from mmpose.structures.bbox import get_warp_matrix
+
+from mmlitehrnet.deploy import runner
+from mmlitehrnet.deploy.export import export_onnx
+from mmlitehrnet.deploy.runner import PoseRunner, crop, decode, region_of
+
+CONFIG = "configs/pose/litehrnet_18_coco_256x192.py"
+#: A folder of photographs, if there is one.
+REAL_IMAGES = os.environ.get("REAL_IMAGES")
+BOXES = [[30.5, 20.0, 120.25, 200.0], [150, 40, 260, 230.5], [-20, -30, 90, 120]]
+
+
+def scene(seed=0):
+    """An image with smooth and sharp parts."""
+    noise = np.random.default_rng(seed).integers(0, 256, (24, 32, 3), np.uint8)
+    return cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    torch.manual_seed(0)
+    model = init_model(CONFIG, device="cpu")
+    for module in model.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    path = tmp_path_factory.mktemp("runner") / "pose.onnx"
+    difference = export_onnx(model.eval(), path, (256, 192), dynamic_batch=True)
+    assert difference.relative < 1e-4
+    return model, path
+
+
+def test_runner_needs_no_openmmlab_and_no_torch(tmp_path):
+    code = (
+        "import sys, importlib.util as u\n"
+        f"s = u.spec_from_file_location('runner', {runner.__file__!r})\n"
+        "m = u.module_from_spec(s); sys.modules['runner'] = m\n"
+        "s.loader.exec_module(m)\n"
+        "heavy = {'torch', 'mmpose', 'mmcv', 'mmengine', 'cv2'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "box", [*BOXES, [10, 20, 15, 29], [-500, -400, 900, 800], [3.3, 4.7, 311.9, 95.1]]
+)
+def test_crop_is_that_of_mmpose(box):
+    image = scene()
+    region = region_of(np.array(box), (192, 256), 1.25)
+    matrix = get_warp_matrix(region.center, region.scale, 0.0, (192, 256))
+    expected = cv2.warpAffine(image, matrix, (192, 256), flags=cv2.INTER_LINEAR)
+    found = crop(image, region, (192, 256))
+    # A position on the border of two 32ths of a pixel may fall to either.
+    assert (found != expected).mean() < 0.02
+    assert np.abs(found.astype(int) - expected).max() <= 20
+    assert np.abs(found.astype(int) - expected).mean() < 0.02
+
+
+def test_filter_and_decoding_are_those_of_mmpose():
+    heatmaps = np.random.default_rng(0).normal(size=(30, 64, 48)).astype(np.float32)
+    heatmaps[3] = -1  # No positive value.
+    heatmaps[4, 0, 0] = heatmaps[5, 63, 47] = heatmaps[6, 1, 1] = 9
+    heatmaps[7, 5, 0] = heatmaps[8, 0, 5] = heatmaps[9, 5, 1] = 9
+    codec = MSRAHeatmap((192, 256), (48, 64), 2)
+    points, scores = codec.decode(heatmaps)
+    ours, our_scores = decode(heatmaps)
+    np.testing.assert_allclose(ours * 4, points[0])
+    np.testing.assert_allclose(our_scores, scores[0])
+    positive = heatmaps[heatmaps.max((1, 2)) > 0]
+    np.testing.assert_allclose(
+        runner.gaussian_filter(positive, 11),
+        gaussian_blur(positive.copy(), 11),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("flip_test", [True, False])
+def test_keypoints_are_those_of_mmpose(exported, flip_test):
+    model, path = exported
+    model.test_cfg["flip_test"] = flip_test
+    image = scene()
+    results = inference_topdown(model, image, np.array(BOXES, np.float32))
+    points, scores = PoseRunner(path, num_threads=1)(image, BOXES, flip_test)
+    assert points.shape == (3, 17, 2) and scores.shape == (3, 17)
+    expected = np.stack([r.pred_instances.keypoints[0] for r in results])
+    distance = np.abs(points - expected).max(-1)
+    # Heatmaps without training have neighbours that are equal to rounding, of which
+    # either may win.
+    assert np.median(distance) < 1e-3
+    assert (distance <= 0.5).mean() > 0.95
+    expected = np.stack([r.pred_instances.keypoint_scores[0] for r in results])
+    np.testing.assert_allclose(scores, expected, rtol=0.02, atol=1e-4)
+
+
+def test_one_image_at_a_time_is_the_same(exported, tmp_path):
+    model, path = exported
+    fixed = tmp_path / "fixed.onnx"
+    export_onnx(model, fixed, (256, 192))
+    image = scene()
+    points, scores = PoseRunner(fixed, num_threads=1)(image, BOXES, False)
+    others, other_scores = PoseRunner(path, num_threads=1)(image, BOXES, False)
+    np.testing.assert_allclose(scores, other_scores, rtol=1e-4)
+    assert (np.abs(points - others).max(-1) < 0.01).mean() > 0.95
+
+
+def test_no_boxes_give_no_keypoints(exported):
+    points, scores = PoseRunner(exported[1], num_threads=1)(scene(), [])
+    assert points.shape[0] == 0 and scores.shape[0] == 0
+
+
+def test_bad_input_is_named(exported, tmp_path):
+    run = PoseRunner(exported[1], num_threads=1)
+    with pytest.raises(TypeError, match="image must be an array of uint8, got float64"):
+        run(scene().astype(float), BOXES)
+    with pytest.raises(ValueError, match=r"image must have shape .* got \(240, 320\)"):
+        run(scene()[..., 0], BOXES)
+    with pytest.raises(ValueError, match=r"boxes must have shape .* got \(1, 3\)"):
+        run(scene(), [[1, 2, 3]])
+    with pytest.raises(ValueError, match="left < right"):
+        run(scene(), [[10, 10, 5, 20]])
+    run.task = run.task._replace(flip_indices=None)
+    with pytest.raises(ValueError, match="needs flip_indices"):
+        run(scene(), BOXES, flip_test=True)
+
+
+@pytest.mark.skipif(not REAL_IMAGES, reason="REAL_IMAGES names no folder of images")
+def test_keypoints_on_real_images(exported):
+    model, path = exported
+    model.test_cfg["flip_test"] = True
+    run = PoseRunner(path, num_threads=1)
+    distances = []
+    for file in sorted(Path(REAL_IMAGES).glob("*.jpg")):
+        image = cv2.imread(str(file))
+        height, width = image.shape[:2]
+        box = [[width * 0.3, height * 0.2, width * 0.6, height * 0.9]]
+        (result,) = inference_topdown(model, image, np.array(box, np.float32))
+        points, _ = run(image, box)
+        distances.append(np.abs(points[0] - result.pred_instances.keypoints[0]).max(-1))
+    distances = np.stack(distances)
+    assert np.median(distances) < 1e-3
+    assert (distances <= 0.5).mean() > 0.95

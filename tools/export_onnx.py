@@ -1,0 +1,151 @@
+"""Export a pose or segmentation network to ONNX, checked against PyTorch.
+
+    python tools/export_onnx.py configs/pose/litehrnet_18_coco_256x192.py \
+        checkpoint.pth --out model.onnx
+
+The file maps normalised images (N, 3, H, W) to the head's heatmaps or logits. It is
+compared with the trained network; the command fails if they are not equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from torch import nn
+
+import mmlitehrnet  # noqa: F401  Registers the backbones.
+from mmlitehrnet.analysis.networks import config_input_size, network_from_config
+from mmlitehrnet.deploy.export import MIN_OPSET, export_onnx
+from mmlitehrnet.deploy.forms import FORMS
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", help="config of MMPose or MMSegmentation")
+    parser.add_argument("checkpoint", nargs="?", help="trained weights; default: none")
+    parser.add_argument("--out", required=True, help="file to write")
+    parser.add_argument(
+        "--input-size",
+        nargs=2,
+        type=int,
+        metavar=("H", "W"),
+        help="height and width in pixels; default: the config's",
+    )
+    parser.add_argument("--batch-size", type=int, default=1, help="number of images")
+    parser.add_argument(
+        "--dynamic-batch", action="store_true", help="take any number of images"
+    )
+    parser.add_argument(
+        "--dynamic-size",
+        action="store_true",
+        help="take any sides that are multiples of 32",
+    )
+    parser.add_argument("--opset", type=int, default=MIN_OPSET)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--target",
+        choices=sorted(FORMS),
+        default="onnxruntime",
+        help="runtime whose form of the network is exported",
+    )
+    form.add_argument(
+        "--plain", action="store_true", help="export the network as it was trained"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-4,
+        help="largest difference allowed, relative to the largest value",
+    )
+    parser.add_argument(
+        "--trust-checkpoint",
+        action="store_true",
+        help="load a checkpoint that holds more than weights; it can run any code",
+    )
+    return parser.parse_args(arguments)
+
+
+def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module:
+    """Build the model of a config and load its weights.
+
+    Args:
+        config: A config of MMPose or MMSegmentation.
+        checkpoint: File of weights, if any.
+        trust: Whether to load objects other than weights too.
+
+    Raises:
+        SystemExit: If the checkpoint holds objects other than weights.
+    """
+    config.model.pop("pretrained", None)
+    model = network_from_config(config)
+    if checkpoint is not None:
+        try:
+            weights = torch.load(checkpoint, map_location="cpu", weights_only=not trust)
+        except pickle.UnpicklingError as error:
+            raise SystemExit(
+                f"{checkpoint} holds more than weights ({error}). If you know where "
+                "it comes from, pass --trust-checkpoint"
+            ) from error
+        _load_checkpoint_to_model(model, weights)
+    return model.eval()
+
+
+def add_dataset_meta(model: nn.Module, config: Config) -> None:
+    """Tell a pose model its data set's keypoints, for the flip test."""
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+    from mmpose.registry import DATASETS
+
+    dataset = config.get("val_dataloader", config.get("test_dataloader", {})).get(
+        "dataset", {}
+    )
+    kind = DATASETS.get(dataset.get("type", "")) if dataset.get("type") else None
+    metainfo = dataset.get("metainfo") or getattr(kind, "METAINFO", None)
+    if metainfo is not None:
+        model.dataset_meta = parse_pose_metainfo(dict(metainfo))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Export, print the differences, and return the exit status."""
+    args = parse_args(arguments)
+    config = Config.fromfile(args.config)
+
+    model = load_model(config, args.checkpoint, args.trust_checkpoint)
+    if config.get("default_scope", "mmpose") == "mmpose":
+        add_dataset_meta(model, config)
+    size = tuple(args.input_size or config_input_size(config))
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        difference = export_onnx(
+            model,
+            args.out,
+            size,
+            target=None if args.plain else args.target,
+            batch_size=args.batch_size,
+            dynamic_batch=args.dynamic_batch,
+            dynamic_size=args.dynamic_size,
+            opset=args.opset,
+        )
+    except (TypeError, ValueError) as error:
+        raise SystemExit(f"cannot export: {error}") from error
+    print(
+        f"{args.out}: PyTorch against ONNX Runtime, absolute difference: mean "
+        f"{difference.mean:.3g}, max {difference.largest:.3g}; largest value "
+        f"{difference.scale:.3g}, max relative to it {difference.relative:.3g}"
+    )
+    if not difference.relative <= args.tolerance:
+        print(f"not equal within {args.tolerance:g}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
