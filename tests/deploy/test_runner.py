@@ -1,6 +1,5 @@
 """The runner gives what MMPose's own inference gives."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,7 @@ from mmlitehrnet.deploy.runner import PoseRunner, crop, decode, region_of
 
 CONFIG = "configs/pose/litehrnet_18_coco_256x192.py"
 #: A folder of photographs, if there is one.
-REAL_IMAGES = os.environ.get("REAL_IMAGES")
+REAL_IMAGES = Path(__file__).parents[3] / "shared" / "data" / "coco"
 BOXES = [[30.5, 20.0, 120.25, 200.0], [150, 40, 260, 230.5], [-20, -30, 90, 120]]
 
 
@@ -137,13 +136,13 @@ def test_bad_input_is_named(exported, tmp_path):
         run(scene(), BOXES, flip_test=True)
 
 
-@pytest.mark.skipif(not REAL_IMAGES, reason="REAL_IMAGES names no folder of images")
+@pytest.mark.skipif(not REAL_IMAGES.is_dir(), reason="no ../shared/data/coco")
 def test_keypoints_on_real_images(exported):
     model, path = exported
     model.test_cfg["flip_test"] = True
     run = PoseRunner(path, num_threads=1)
     distances = []
-    for file in sorted(Path(REAL_IMAGES).glob("*.jpg")):
+    for file in sorted(REAL_IMAGES.glob("*.jpg")):
         image = cv2.imread(str(file))
         height, width = image.shape[:2]
         box = [[width * 0.3, height * 0.2, width * 0.6, height * 0.9]]
