@@ -44,11 +44,11 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + "annotations/person_keypoints_val2017.json")
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_epochs=28, val_interval=4)
+train_cfg = dict(max_epochs=26, val_interval=4)
 optim_wrapper = dict(optimizer=dict(lr=3e-3))
 param_scheduler = [
     dict(type="LinearLR", begin=0, end=50, start_factor=0.01, by_epoch=False),
-    dict(type="CosineAnnealingLR", T_max=28, by_epoch=True, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", T_max=26, by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=4))
 randomness = dict(seed=0)
