@@ -1,5 +1,13 @@
-"""One thread: the networks of the tests are small, and machines are shared."""
+"""What holds for all tests."""
 
+import pytest
 import torch
 
+# The networks of the tests are small, and machines are shared.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Each test sees the same random numbers, alone or in any order."""
+    torch.manual_seed(0)

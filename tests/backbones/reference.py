@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from mmlitehrnet.layers.dynamic_conv import KernelAggregation
+
 
 def sane_weights(net: nn.Module, seed: int = 0) -> nn.Module:
     """Give a network weights on which differences show.
@@ -27,6 +29,9 @@ def sane_weights(net: nn.Module, seed: int = 0) -> nn.Module:
             draw(module.weight, 0.0, (2 / fan_in) ** 0.5)
             if module.bias is not None:
                 draw(module.bias, 0.0, 0.2)
+        elif isinstance(module, KernelAggregation):
+            fan_in = module.weight[0, 0].numel()
+            draw(module.weight, 0.0, (2 / fan_in) ** 0.5)
     dtype = next(net.parameters()).dtype
     net.train()
     with torch.no_grad():

@@ -116,7 +116,8 @@ def test_samples_of_a_batch_do_not_mix():
     x = images(3, 3, 64, 96, dtype=torch.float64)
     (together,) = net(x)
     alone = torch.cat([net(x[k : k + 1])[0] for k in range(3)])
-    assert difference(together, alone) <= 1e-12
+    # The untrained network amplifies rounding; a sample of another would be seen.
+    assert difference(together, alone) <= 1e-9
 
 
 def test_every_trainable_parameter_gets_a_gradient():
