@@ -1,8 +1,6 @@
 """`mim train mmpose` and `mim test mmpose`, end to end on generated data."""
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +9,8 @@ import torch
 
 from mmlitehrnet.sample_data import make_coco, make_mpii
 
-ROOT = Path(__file__).parent.parent
+from .running import ROOT, mim
+
 CONFIGS = sorted(
     path.relative_to(ROOT / "configs/pose")
     for path in (ROOT / "configs/pose").rglob("*.py")
@@ -39,21 +38,6 @@ def folder(tmp_path_factory):
     return path
 
 
-def mim(folder, *command: str) -> str:
-    """Run `mim` as a user does, and return what it prints."""
-    env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
-    done = subprocess.run(
-        [sys.executable, "-m", "mim", *command],
-        cwd=folder,
-        env=env,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
-    return done.stdout
-
-
 def config_path(name: str) -> str:
     return str(ROOT / "configs/pose" / name)
 
@@ -72,17 +56,17 @@ def test_train_resume_and_test(folder, name, score):
     run = ["--work-dir", f"work_dirs/{name}"]
     options = ["--cfg-options", *TRAIN]
     train = ["train", "mmpose", config, *run]
-    log = mim(folder, *train, *options, "train_cfg.max_epochs=1")
+    log = mim(*train, *options, "train_cfg.max_epochs=1", cwd=folder)
     losses = [float(x) for x in re.findall(r"loss: ([\d.]+)", log)]
     assert len(losses) >= 4 and all(x > 0 for x in losses)
     assert f"{score}:" in log
-    log = mim(folder, *train, "--resume", *options, "train_cfg.max_epochs=2")
+    log = mim(*train, "--resume", *options, "train_cfg.max_epochs=2", cwd=folder)
     assert "resumed epoch: 1" in log
     last = folder / f"work_dirs/{name}/epoch_2.pth"
     weights = torch.load(last, map_location="cpu")["state_dict"]
     assert all(torch.isfinite(w).all() for w in weights.values())
     test = ["test", "mmpose", config, "--checkpoint", str(last)]
-    log = mim(folder, *test, "--cfg-options", *SHORT)
+    log = mim(*test, "--cfg-options", *SHORT, cwd=folder)
     assert f"{score}:" in log
 
 

@@ -1,11 +1,7 @@
 """`mim train`, resuming, `mim test` and the export of label images."""
 
-import os
 import re
-import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,25 +10,16 @@ from PIL import Image
 from mmlitehrnet.analysis.street_grid import GAP, VOID, draw_street_grid
 from mmlitehrnet.sample_data import make_cityscapes
 
-ROOT = Path(__file__).parents[2]
+from ..running import ROOT, mim
+
 CONFIG = ROOT / "configs" / "seg" / "litehrnet_18_cityscapes_512x1024.py"
 SIZE = (64, 128)
 
 
-def mim(verb, *args, options):
-    """Run mim and return what it printed."""
-    command = [sys.executable, "-m", "mim", verb, "mmsegmentation", str(CONFIG)]
+def mim_seg(verb, *args, options):
+    """Run mim on the config and return what it printed."""
     options = [f"{key}={value}" for key, value in options.items()]
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [*command, *map(str, args), "--cfg-options", *options],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=dict(os.environ, PYTHONPATH=os.pathsep.join(paths), OMP_NUM_THREADS="1"),
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
+    return mim(verb, "mmsegmentation", CONFIG, *args, "--cfg-options", *options)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +54,10 @@ def work_dir(options, tmp_path_factory):
     """A run of two iterations, stopped and resumed after the first."""
     work_dir = tmp_path_factory.mktemp("run")
     first = {**options, "train_cfg.max_iters": 1}
-    mim("train", "--work-dir", work_dir, options=first)
+    mim_seg("train", "--work-dir", work_dir, options=first)
     assert (work_dir / "last_checkpoint").read_text().endswith("iter_1.pth")
     second = {**options, "train_cfg.max_iters": 2}
-    log = mim("train", "--work-dir", work_dir, "--resume", options=second)
+    log = mim_seg("train", "--work-dir", work_dir, "--resume", options=second)
     assert "resumed epoch: 0, iter: 1" in log
     assert re.search(r"Iter\(train\) \[2/2\]", log)
     assert not re.search(r"Iter\(train\) \[1/2\]", log)
@@ -79,7 +66,7 @@ def work_dir(options, tmp_path_factory):
 
 @pytest.mark.parametrize("augmentation", [(), ("--tta",)], ids=["plain", "flip"])
 def test_mim_test_evaluates(augmentation, work_dir, options):
-    log = mim(
+    log = mim_seg(
         "test", "--checkpoint", work_dir / "iter_2.pth", "--work-dir", work_dir,
         *augmentation, options=options,
     )  # fmt: skip
@@ -96,7 +83,7 @@ def test_label_images_for_the_server(work_dir, options, tmp_path):
         "test_evaluator.type": "CityscapesMetric" if server else "IoUMetric",
         "test_evaluator.format_only": True,
     }
-    log = mim(
+    log = mim_seg(
         "test", "--checkpoint", work_dir / "iter_2.pth", "--work-dir", work_dir,
         "--out", out, options=options,
     )  # fmt: skip

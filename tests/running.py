@@ -1,0 +1,45 @@
+"""Run commands as a user does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def run_python(*arguments, cwd=ROOT, check=True, timeout=None, **env):
+    """Run this Python in a process of its own, with one thread.
+
+    Args:
+        arguments: What follows ``python`` on the command line.
+        cwd: Folder to run it in.
+        check: Whether to fail where the command fails.
+        timeout: Seconds after which it is killed.
+        env: Further environment variables.
+
+    Returns:
+        The completed process; ``stdout`` holds errors too.
+    """
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "OMP_NUM_THREADS": "1",
+            **env,
+        },
+        text=True,
+        timeout=timeout,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert not check or done.returncode == 0, done.stdout[-4000:]
+    return done
+
+
+def mim(*arguments, cwd=ROOT) -> str:
+    """Run ``mim`` and return what it prints."""
+    return run_python("-m", "mim", *arguments, cwd=cwd).stdout
