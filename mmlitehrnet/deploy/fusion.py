@@ -53,9 +53,9 @@ class FusedRow(nn.Module):
         """
         total = xs[self.branch]
         if len(self.upward):
-            total = self._sum_of_lower(xs) + total
+            total = self._sum_of_lower(xs).add_(total)
         for j, path in enumerate(self.downward):
-            total = path(first if j == 0 else xs[j]) + total
+            total = path(first if j == 0 else xs[j]).add_(total)
         return total
 
     def _sum_of_lower(self, xs: list[Tensor]) -> Tensor:
@@ -75,7 +75,7 @@ class FusedRow(nn.Module):
             total = None
             for x, conv in zip(reversed(lower), reversed(self.upward)):
                 term = conv(x)
-                total = term if total is None else term + total
+                total = term if total is None else term.add_(total)
                 total = repeat_to(total, (0, 0), 2, fixed=True)
             return total
         terms = [
@@ -144,7 +144,9 @@ class DeployedFusion(nn.Module):
         fused = {}
         for row in self.rows.values():
             total = row(first, xs)
-            fused[row.branch] = F.relu(total)
-            if row.branch == 0 and self.carried != "input":
-                first = total if self.carried == "sum" else fused[0]
+            if row.branch == 0 and self.carried == "sum":
+                first, total = total, total.clone()
+            fused[row.branch] = total.relu_()
+            if row.branch == 0 and self.carried == "activated":
+                first = fused[0]
         return [fused[i] for i in self.outputs]

@@ -11,9 +11,9 @@ from torch.autograd.function import once_differentiable
 
 # torch.compiler.is_compiling came after torch 2.1.
 if hasattr(torch.compiler, "is_compiling"):
-    _is_compiling = torch.compiler.is_compiling
+    is_compiling = torch.compiler.is_compiling
 else:
-    _is_compiling = torch._utils.is_compiling
+    is_compiling = torch._utils.is_compiling
 
 
 class _DepthwiseConv(torch.autograd.Function):
@@ -87,7 +87,7 @@ def depthwise_conv2d(
         and x.dtype == weight.dtype
         and not torch.is_autocast_cpu_enabled()
         and not torch.jit.is_tracing()
-        and not _is_compiling()
+        and not is_compiling()
     )
     if fast:
         return _DepthwiseConv.apply(x, weight, stride, padding)
