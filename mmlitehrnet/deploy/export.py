@@ -158,11 +158,13 @@ def export_onnx(
     trained = Network(model).eval()
     deployed = trained
     if target is not None:
-        form = find_form(target)._replace(aggregate=False, fixed=True)
+        form = find_form(target)
+        single = batch_size == 1 and not dynamic_batch
+        form = form._replace(aggregate=form.aggregate and single, fixed=True)
         if any(side % 32 for side in input_size):
             form = form._replace(fixed=False)
         if dynamic_size:
-            form = form._replace(broadcast=True)
+            form = form._replace(broadcast=True, fuses=False)
         deploy = (
             switch_to_deploy if isinstance(model, HighResolutionNet) else deploy_model
         )

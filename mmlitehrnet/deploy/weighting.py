@@ -140,20 +140,21 @@ class WeightedBlocks(nn.Module):
             if spatial is not None:
                 weights = [w * s for w, s in zip(weights, spatial)]
             xs = [
-                conv(x * w)
+                conv(x.mul_(w))
                 for conv, x, w in zip(block.convs, xs, self._up(weights, xs))
             ]
             if k == len(self.blocks) - 1:
                 spatial = block.spatial(means(xs))
             else:
                 pooled = self._pool(xs, size)
+                broadcast = self.form.broadcast and not self.form.fuses
                 spatial = [
-                    spread(s, size, self.form.broadcast)
+                    spread(s, size, broadcast)
                     for s in block.spatial(self._means(pooled, xs, size))
                 ]
                 pooled = pooled * join(spatial)
         return [
-            x * spread(s, x.shape[2:], self.form.broadcast)
+            x.mul_(spread(s, x.shape[2:], self.form.broadcast))
             for x, s in zip(xs, self._split(spatial))
         ]
 
