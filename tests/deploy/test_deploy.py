@@ -185,11 +185,47 @@ def test_torchscript_of_a_deployed_network(name):
     assert_same(traced, net, images(1, 3, 64, 64, dtype=torch.float64, seed=3))
 
 
-def test_dynamo_captures_a_deployed_network_in_one_graph():
-    deployed = switch_to_deploy(trained(NETWORKS["LITE"]))
+def shallow(name):
+    """A network of one stage: capturing a graph takes long."""
+    if name == "SMALL":
+        return trained(NETWORKS[name])
+    kind = {"LITE": LiteHRNet, "NAIVE": NaiveLiteHRNet, "DITE": DiteHRNet}[name]
+    spec = {
+        key: value if key == "reduce_ratios" else value[:1]
+        for key, value in table(name)["stages_spec"].items()
+    }
+    return trained(kind, extra=dict(num_stages=1, stages_spec=spec))
+
+
+@pytest.mark.parametrize("form", ["trained", "deployed"])
+@pytest.mark.parametrize("name", ["LITE", "DITE", "NAIVE", "SMALL"])
+def test_compile_captures_one_graph(name, form):
+    net = shallow(name)
+    network = switch_to_deploy(net) if form == "deployed" else net
     x = images(1, 3, 64, 64, dtype=torch.float64)
-    compiled = torch.compile(deployed, backend="eager", fullgraph=True)
-    assert_same(compiled, deployed, x)
+    torch._dynamo.reset()
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    assert_same(compiled, net, x)
+
+
+@pytest.mark.parametrize("name", ["LITE", "DITE"])
+def test_export_captures_the_deployed_network(name):
+    net = shallow(name)
+    x = images(1, 3, 64, 64, dtype=torch.float64)
+    program = torch.export.export(switch_to_deploy(net), (x,))
+    module = program.module() if hasattr(program, "module") else program
+    assert_same(module, net, images(1, 3, 64, 64, dtype=torch.float64, seed=3))
+
+
+@pytest.mark.parametrize("target", FORMS)
+def test_images_stay_as_they_are(target):
+    deployed = switch_to_deploy(trained(NETWORKS["SMALL"]), target)
+    x = images(1, 3, 64, 64, dtype=torch.float64)
+    before = x.clone()
+    first, second = deployed(x), deployed(x)
+    assert torch.equal(x, before)
+    for a, b in zip(first, second):
+        assert torch.equal(a, b)
 
 
 CONFIGS = {
