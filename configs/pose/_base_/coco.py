@@ -12,21 +12,24 @@ augmentation = [
     _base_.random_transform,
 ]
 
+# By these names MMPose's Inferencers look for them.
+dataset_type = "CocoDataset"
+data_mode = "topdown"
 data_root = "data/coco/"
 train_dataloader = dict(
     dataset=dict(
-        type="CocoDataset",
+        type=dataset_type,
         data_root=data_root,
-        data_mode="topdown",
+        data_mode=data_mode,
         ann_file="annotations/person_keypoints_train2017.json",
         data_prefix=dict(img="train2017/"),
     )
 )
 val_dataloader = dict(
     dataset=dict(
-        type="CocoDataset",
+        type=dataset_type,
         data_root=data_root,
-        data_mode="topdown",
+        data_mode=data_mode,
         ann_file="annotations/person_keypoints_val2017.json",
         bbox_file=data_root
         + "person_detection_results/COCO_val2017_detections_AP_H_56_person.json",

@@ -11,21 +11,24 @@ augmentation = [
     _base_.random_transform,
 ]
 
+# By these names MMPose's Inferencers look for them.
+dataset_type = "MpiiDataset"
+data_mode = "topdown"
 data_root = "data/mpii/"
 train_dataloader = dict(
     dataset=dict(
-        type="MpiiDataset",
+        type=dataset_type,
         data_root=data_root,
-        data_mode="topdown",
+        data_mode=data_mode,
         ann_file="annotations/mpii_train.json",
         data_prefix=dict(img="images/"),
     )
 )
 val_dataloader = dict(
     dataset=dict(
-        type="MpiiDataset",
+        type=dataset_type,
         data_root=data_root,
-        data_mode="topdown",
+        data_mode=data_mode,
         ann_file="annotations/mpii_val.json",
         headbox_file=data_root + "annotations/mpii_gt_val.mat",
         data_prefix=dict(img="images/"),
