@@ -1,0 +1,153 @@
+"""Draw what a trained model sees in an image, a folder of images or a video.
+
+    python tools/predict.py photo.jpg configs/pose/litehrnet_18_coco_256x192.py \
+        checkpoint.pth --out work_dirs/photo
+    python tools/predict.py street.mp4 \
+        configs/seg/litehrnet_18_cityscapes_512x1024.py checkpoint.pth
+
+Drawings go to OUT/pictures, results to OUT/results: keypoints as JSON, labels as PNG. A
+pose model is given the whole image as one person, or the boxes of a detector of
+MMDetection (--det-config, --det-checkpoint). A GPU is used if there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.logging import MMLogger
+from rich.progress import Progress
+
+import mmlitehrnet  # noqa: F401  Registers the backbones.
+from mmlitehrnet.inference import find_media, open_predictor, predict
+from mmlitehrnet.inference.run import PICTURES, RESULTS
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("input", type=Path, help="image, video or folder of them")
+    parser.add_argument("config", help="config of MMPose or MMSegmentation")
+    parser.add_argument("checkpoint", help="trained weights")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("work_dirs/predictions"),
+        help="folder to write to (default: %(default)s)",
+    )
+    parser.add_argument("--device", help="as cuda:0 or cpu; default: a GPU, if any")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="changes to the config, as of `mim test`",
+    )
+    pose = parser.add_argument_group("pose")
+    pose.add_argument("--det-config", help="config of a detector, for boxes of people")
+    pose.add_argument("--det-checkpoint", help="its weights")
+    pose.add_argument("--det-category", type=int, help="its number of a person (0)")
+    pose.add_argument("--box-threshold", type=float, help="least score of a box (0.3)")
+    pose.add_argument(
+        "--score-threshold", type=float, help="least score of a drawn keypoint (0.3)"
+    )
+    seg = parser.add_argument_group("segmentation")
+    seg.add_argument("--opacity", type=float, help="of the colours, 0 to 1 (0.6)")
+    args = parser.parse_args(arguments)
+    if (args.det_config is None) != (args.det_checkpoint is None):
+        parser.error("--det-config and --det-checkpoint go together")
+    return args
+
+
+#: default_scope -> option of the command line -> argument of the predictor.
+OPTIONS = {
+    "mmpose": {
+        "det_category": "category",
+        "box_threshold": "box_threshold",
+        "score_threshold": "score_threshold",
+    },
+    "mmseg": {"opacity": "opacity"},
+}
+
+
+def predictor_options(args: argparse.Namespace, scope: str) -> dict:
+    """Take the options of a task from the command line.
+
+    Raises:
+        ValueError: If one is given that the task does not have.
+    """
+    own = OPTIONS.get(scope, {})
+    given = {
+        option
+        for options in OPTIONS.values()
+        for option in options
+        if getattr(args, option) is not None
+    }
+    wrong = given - set(own)
+    if args.det_config and scope != "mmpose":
+        wrong.add("det_config")
+    if wrong:
+        names = ", ".join("--" + name.replace("_", "-") for name in sorted(wrong))
+        raise ValueError(f"{names}: not an option for a config of {scope!r}")
+    options = {own[option]: getattr(args, option) for option in given}
+    if args.det_config:
+        options["detector"] = (args.det_config, args.det_checkpoint)
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0, 1 where some image or video could not be read, 2 where an argument is wrong.
+    """
+    args = parse_args(arguments)
+    # What OpenMMLab's packages say about their own code is not for who predicts.
+    warnings.filterwarnings("ignore", category=UserWarning, module="mm(pose|seg|det|e)")
+    MMLogger.get_instance("predict", log_level=logging.ERROR)
+    try:
+        media, others = find_media(args.input)
+        if not Path(args.config).is_file():
+            raise FileNotFoundError(f"config {args.config}: there is no such file")
+        config = Config.fromfile(args.config)
+        config.merge_from_dict(args.cfg_options)
+        options = predictor_options(args, config.get("default_scope"))
+        predictor = open_predictor(
+            config, args.checkpoint, device=args.device, **options
+        )
+    except (ValueError, OSError) as error:
+        print(f"predict: error: {error}", file=sys.stderr)
+        return 2
+    if others:
+        names = ", ".join(path.name for path in others[:5])
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        print(f"skipped, neither image nor video: {names}{more}")
+    failed = 0
+    with Progress() as progress:
+        total = sum(medium.num_frames for medium in media)
+        task = progress.add_task("Predicting", total=total)
+        for medium in media:
+            try:
+                predict(predictor, medium, args.out, lambda: progress.advance(task))
+            except ValueError as error:  # The others do not suffer from it.
+                failed += 1
+                text = f"failed: {error}"
+                progress.console.print(text, markup=False, soft_wrap=True)
+        progress.update(task, total=progress.tasks[task].completed)
+    done = len(media) - failed
+    print(
+        f"{done} of {len(media)} done: drawings in {args.out / PICTURES}, results in "
+        f"{args.out / RESULTS}"
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
