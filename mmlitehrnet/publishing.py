@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .weights import load_checkpoint
+from .weights import load_checkpoint, weights_of
 
 
 def plain(value: object) -> object:
@@ -26,19 +27,19 @@ def plain(value: object) -> object:
     return value
 
 
-def weights_of(checkpoint: dict, names: Mapping[str, Tensor] | None = None) -> dict:
-    """Reduce a checkpoint to what inference needs.
+def weights_only(checkpoint: Any, weights: Mapping[str, Tensor]) -> dict:
+    """Make a checkpoint of what inference needs.
 
     Args:
         checkpoint: What :func:`load_checkpoint` gives.
-        names: Weights to take in the place of the checkpoint's.
+        weights: Its weights, or what became of them.
 
     Returns:
         A dict with 'state_dict' (each tensor with storage of its own) and 'meta' (what
         the data set is: keypoints or classes, if the checkpoint says so).
     """
-    weights = checkpoint["state_dict"] if names is None else names
-    dataset = (checkpoint.get("meta") or {}).get("dataset_meta")
+    meta = checkpoint.get("meta") if isinstance(checkpoint, Mapping) else None
+    dataset = meta.get("dataset_meta") if isinstance(meta, Mapping) else None
     return dict(
         state_dict={name: value.detach().clone() for name, value in weights.items()},
         meta={} if dataset is None else dict(dataset_meta=plain(dataset)),
@@ -83,10 +84,11 @@ def publish(source: str | Path, stem: str | Path, day: date | None = None) -> Pa
 
     Raises:
         FileExistsError: If the file exists.
-        FileNotFoundError: If there is no checkpoint.
-        ValueError: If the checkpoint holds no weights or more than data.
+        ValueError: If the checkpoint is missing, holds no weights or more than data.
     """
-    content = to_bytes(weights_of(load_checkpoint(source)))
+    checkpoint = load_checkpoint(source)
+    weights = weights_of(checkpoint, str(source))
+    content = to_bytes(weights_only(checkpoint, weights))
     stem = Path(stem)
     name = stem.name.removesuffix(".pth")
     day = day or date.today()

@@ -6,13 +6,15 @@ import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import torch
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
-#: Before a file name, it makes MMEngine's checkpoint loading read weights only.
-SCHEME = "weights-only:"
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used."""
+
 
 _NUMPY = dict.fromkeys(("_reconstruct", "scalar"))
 _PLAIN = dict.fromkeys(("int", "float", "complex", "list", "dict", "set", "tuple"))
@@ -46,7 +48,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
         allowed = _ALLOWED.get(module, {})
         if name not in allowed:
-            raise pickle.UnpicklingError(f"it refers to {module}.{name}")
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return allowed[name] or super().find_class(module, name)
 
 
@@ -58,49 +60,58 @@ _PICKLE = SimpleNamespace(
 )
 
 
-def load_checkpoint(path: str | Path) -> dict:
+def load_checkpoint(path: str | Path) -> Any:
     """Read a checkpoint without running any code that it may hold.
 
     Args:
-        path: File written by ``torch.save``: a state dict, or a dict with one under
-            'state_dict', as all runners of OpenMMLab and of the authors write it.
+        path: File written by ``torch.save``.
 
     Returns:
-        A dict with 'state_dict' (name to tensor, on the CPU) and whatever else was in
-        the file; of log buffers nothing remains.
+        What was saved, on the CPU, usually a dict with 'state_dict' and 'meta'; of log
+        buffers nothing remains.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is no checkpoint, or holds more than data.
+        CheckpointError: If the file is missing, damaged, or holds more than data.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"checkpoint {path}: there is no such file")
+    if not Path(path).is_file():
+        raise CheckpointError(f"{path}: there is no such file")
     try:
-        found = torch.load(
+        return torch.load(
             path, map_location="cpu", pickle_module=_PICKLE, weights_only=False
         )
     except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"checkpoint {path} holds more than weights, or is none: {error}. Nothing "
-            "of it was run"
+        raise CheckpointError(
+            f"{path} holds more than weights: {error}. Nothing of it was run"
         ) from error
     except Exception as error:  # A damaged file can fail in any way.
-        raise ValueError(f"checkpoint {path} cannot be read: {error}") from error
-    if isinstance(found, Mapping) and "state_dict" not in found:
-        found = dict(state_dict=found)
-    weights = found.get("state_dict") if isinstance(found, Mapping) else None
-    if not isinstance(weights, Mapping) or not any(
-        isinstance(value, Tensor) for value in weights.values()
-    ):
-        raise ValueError(
-            f"checkpoint {path} holds no weights: neither it nor its 'state_dict' is a "
-            "dict of tensors"
+        raise CheckpointError(f"{path} cannot be read ({error!r})") from error
+
+
+def weights_of(checkpoint: Any, name: str = "the checkpoint") -> dict[str, Tensor]:
+    """Return the weights of a checkpoint.
+
+    Args:
+        checkpoint: A dict with a 'state_dict', or the weights themselves.
+        name: Name of the checkpoint, for the message.
+
+    Returns:
+        Tensors by name, the ``module.`` of parallel training taken off.
+
+    Raises:
+        CheckpointError: If there are none.
+    """
+    state = checkpoint
+    if isinstance(checkpoint, Mapping):
+        state = checkpoint.get("state_dict", checkpoint)
+    items = state.items() if isinstance(state, Mapping) else ()
+    weights = {
+        key.removeprefix("module."): value
+        for key, value in items
+        if isinstance(value, Tensor)
+    }
+    if not weights:
+        raise CheckpointError(
+            f"{name} holds no weights: a dict with a 'state_dict', or a state dict "
+            "itself, is needed"
         )
-    return dict(found)
-
-
-@CheckpointLoader.register_scheme(SCHEME, force=True)
-def load_from_weights_only(filename: str, map_location: object = None) -> dict:
-    """Read a checkpoint named with :data:`SCHEME`, for MMEngine."""
-    return load_checkpoint(filename.removeprefix(SCHEME))
+    return weights

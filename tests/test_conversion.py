@@ -18,8 +18,9 @@ from torch.nn import functional as F
 from mmlitehrnet import SmallHRNet
 from mmlitehrnet.analysis.networks import network_from_config
 from mmlitehrnet.conversion import convert, find_layout, fitting_configs, misfits
+from mmlitehrnet.inference.predictors import SCHEME
 from mmlitehrnet.publishing import publish
-from mmlitehrnet.weights import SCHEME, load_checkpoint
+from mmlitehrnet.weights import load_checkpoint, weights_of
 
 from .backbones.reference import difference, images, sane_weights
 from .running import ROOT
@@ -314,10 +315,10 @@ def test_malicious_checkpoints_run_nothing(zipped, lite_config, tmp_path, capsys
 @pytest.mark.parametrize(
     "content, words",
     [
-        (b"", "cannot be read"),
+        (b"", "a.pth"),
         (b"<html>404 Not Found</html>", "a.pth"),
-        (dict(model=torch.ones(1)), None),
         (dict(state_dict=[1, 2]), "holds no weights"),
+        (dict(epoch=3), "holds no weights"),
         ([torch.ones(1)], "holds no weights"),
     ],
 )
@@ -327,15 +328,22 @@ def test_files_that_are_no_checkpoints(content, words, tmp_path):
         path.write_bytes(content)
     else:
         torch.save(content, path)
-    if words is None:  # A bare state dict.
-        assert load_checkpoint(path).keys() == {"state_dict"}
-        return
     with pytest.raises(ValueError, match=words):
-        load_checkpoint(path)
+        weights_of(load_checkpoint(path), str(path))
+    assert run_tool("convert_checkpoint", path, tmp_path / "b.pth") == 2
+    assert run_tool("publish", path, tmp_path / "b") == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_bare_state_dict(tmp_path):
+    path = tmp_path / "a.pth"
+    torch.save({"module.a": torch.ones(2)}, path)
+    found = torch.load(publish(path, tmp_path / "b"), weights_only=True)
+    assert torch.equal(found["state_dict"]["a"], torch.ones(2))
 
 
 def test_missing_checkpoint(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such file"):
+    with pytest.raises(ValueError, match="no such file"):
         load_checkpoint(tmp_path / "none.pth")
 
 

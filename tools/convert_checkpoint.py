@@ -20,8 +20,8 @@ from mmengine.config import Config, DictAction
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.analysis.networks import network_from_config
 from mmlitehrnet.conversion import Conversion, convert, fitting_configs, misfits
-from mmlitehrnet.publishing import to_bytes, weights_of, write_new
-from mmlitehrnet.weights import load_checkpoint
+from mmlitehrnet.publishing import to_bytes, weights_only, write_new
+from mmlitehrnet.weights import load_checkpoint, weights_of
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -79,10 +79,11 @@ def main(arguments: list[str] | None = None) -> int:
         if args.out.exists():
             raise FileExistsError(f"{args.out} exists and is never overwritten")
         checkpoint = load_checkpoint(args.checkpoint)
-        found = convert(checkpoint["state_dict"])
+        weights_of(checkpoint, args.checkpoint)  # That there are any.
+        found = convert(checkpoint.get("state_dict", checkpoint))
         print(*found.report(), sep="\n")
         print(verify(found, args))
-        write_new(to_bytes(weights_of(checkpoint, found.weights)), args.out)
+        write_new(to_bytes(weights_only(checkpoint, found.weights)), args.out)
     except (ValueError, OSError) as error:
         print(f"convert_checkpoint: error: {error}", file=sys.stderr)
         return 2

@@ -16,34 +16,45 @@ import cv2
 import mmengine
 import numpy as np
 from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader
 
 from ..analysis.networks import network_from_config
 from ..conversion import misfits
-from ..weights import SCHEME, load_checkpoint
+from ..weights import load_checkpoint, weights_of
+
+#: Before a file name, it makes MMEngine's checkpoint loading read weights only.
+SCHEME = "weights-only:"
 
 
-def check_weights(config: Config, checkpoint: str | Path) -> dict:
-    """Read a checkpoint that must load strictly into the model of a config.
+@CheckpointLoader.register_scheme(SCHEME, force=True)
+def load_from_weights_only(filename: str, map_location: Any = None) -> Any:
+    """Read a checkpoint named with :data:`SCHEME`, for MMEngine."""
+    return load_checkpoint(filename.removeprefix(SCHEME))
+
+
+def check_weights(config: Config, path: str | Path) -> dict:
+    """Check that a checkpoint loads strictly into the model of a config.
 
     The Inferencers load what fits and leave the rest of the model random.
 
+    Returns:
+        What the checkpoint says about its data set; {} if nothing.
+
     Raises:
-        FileNotFoundError: If there is no checkpoint.
-        ValueError: If it holds more than data, or does not fit.
+        ValueError: If the checkpoint is missing, holds more than data, or does not
+            fit.
     """
-    found = load_checkpoint(checkpoint)
-    weights = found["state_dict"].items()
-    weights = {name.removeprefix("module."): value for name, value in weights}
+    checkpoint = load_checkpoint(path)
     config = copy.deepcopy(config)
     config.model.pop("pretrained", None)
-    wrong = misfits(network_from_config(config), weights)
+    model = network_from_config(config)
+    wrong = misfits(model, weights_of(checkpoint, str(path)))
     if wrong:
         raise ValueError(
-            f"checkpoint {checkpoint} does not fit the model of {config.filename}: "
-            f"{'; '.join(wrong)}. (tools/convert_checkpoint.py converts weights of "
-            "other code)"
+            f"{path} does not fit the model of {config.filename}: {'; '.join(wrong)}. "
+            "(tools/convert_checkpoint.py converts weights of other code)"
         )
-    return found
+    return checkpoint.get("meta") or {}
 
 
 class _Detector:
@@ -79,8 +90,9 @@ class PosePredictor:
         score_threshold: Least score of a keypoint that is drawn.
 
     Raises:
-        FileNotFoundError: If a checkpoint is missing.
-        ValueError: If a checkpoint holds more than data or does not fit its config.
+        FileNotFoundError: If the detector's config is missing.
+        ValueError: If a checkpoint is missing, holds more than data or does not fit
+            its config.
     """
 
     def __init__(
@@ -167,8 +179,8 @@ class SegPredictor:
         opacity: Of the colours over the image, 0..1.
 
     Raises:
-        FileNotFoundError: If the checkpoint is missing.
-        ValueError: If it holds more than data or does not fit the config.
+        ValueError: If the checkpoint is missing, holds more than data or does not fit
+            the config.
     """
 
     def __init__(
@@ -181,7 +193,7 @@ class SegPredictor:
         from mmseg.apis import MMSegInferencer
         from mmseg.registry import DATASETS
 
-        meta = check_weights(config, checkpoint).get("meta") or {}
+        meta = check_weights(config, checkpoint)
         self._inferencer = MMSegInferencer(
             config, f"{SCHEME}{checkpoint}", device=device
         )
@@ -247,7 +259,7 @@ def open_predictor(
             :class:`SegPredictor`.
 
     Raises:
-        FileNotFoundError: If a checkpoint is missing.
+        FileNotFoundError: If the detector's config is missing.
         ValueError: If the config is for another task, or the checkpoint is not
             accepted.
     """
