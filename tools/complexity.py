@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
 
 from mmengine import Config
 
@@ -23,6 +22,7 @@ from mmlitehrnet.analysis.networks import (
     network_from_config,
 )
 from mmlitehrnet.analysis.paper_tables import DITE_CELLS, NETWORKS, Comparison, compare
+from mmlitehrnet.analysis.tables import print_table
 
 NOTE = """\
 papers' MFLOPs: the papers' counter, in units of 2^20; functional calls count nothing,
@@ -52,24 +52,6 @@ def parse_args() -> argparse.Namespace:
     if args.input_size and min(args.input_size) < 1:
         parser.error("--input-size needs two positive numbers")
     return args
-
-
-def print_table(header: list[str], rows: Iterable[list[str]]) -> None:
-    """Print a table in Markdown, without its empty columns.
-
-    The first column is set to the left, others to the right.
-    """
-    filled = [column for column in zip(header, *rows) if any(column[1:])]
-    header, *rows = zip(*filled)
-    widths = [max(map(len, column)) for column in zip(header, *rows)]
-    rule = ["-" * (w - 1) + ":" for w in widths]
-    rule[0] = "-" * widths[0]
-    for row in (header, rule, *rows):
-        first, *others = (
-            cell.ljust(w) if k == 0 else cell.rjust(w)
-            for k, (cell, w) in enumerate(zip(row, widths))
-        )
-        print("| " + " | ".join((first, *others)) + " |", flush=True)
 
 
 def show_config(path: str, size: list[int] | None) -> None:

@@ -17,14 +17,19 @@ from xtcocotools.coco import COCO
 ZOOM = 1.5
 
 
-def _ground_truth(annotations: list[dict]) -> PoseDataSample:
-    """Keypoints and boxes of one image's annotations, as MMPose draws them."""
+def ground_truth(annotations: list[dict], zoom: float) -> PoseDataSample:
+    """Keypoints and boxes of one image's annotations, as MMPose draws them.
+
+    Args:
+        annotations: Annotations in COCO's format.
+        zoom: Factor to the size at which the image is drawn.
+    """
     keypoints = np.array([a["keypoints"] for a in annotations], float)
     keypoints = keypoints.reshape(len(annotations), -1, 3)
-    boxes = np.array([a["bbox"] for a in annotations], float) * ZOOM
+    boxes = np.array([a["bbox"] for a in annotations], float) * zoom
     boxes[:, 2:] += boxes[:, :2]
     instances = InstanceData(
-        keypoints=keypoints[..., :2] * ZOOM,
+        keypoints=keypoints[..., :2] * zoom,
         keypoints_visible=(keypoints[..., 2] > 0).astype(float),
         bboxes=boxes,
         bbox_scores=np.ones(len(boxes)),
@@ -69,7 +74,7 @@ def draw_people_grid(
         ]
         image = cv2.imread(str(folder / coco.imgs[image_id]["file_name"]))
         image = cv2.resize(image, None, fx=ZOOM, fy=ZOOM)
-        sample = _ground_truth(annotations)
+        sample = ground_truth(annotations, ZOOM)
         boxes = sample.gt_instances.bboxes
         predictions = inference_topdown(model, image, boxes, bbox_format="xyxy")
         sample.pred_instances = merge_data_samples(predictions).pred_instances

@@ -52,11 +52,12 @@ def draw_street_grid(
         found = inference_model(model, info["img_path"]).pred_sem_seg.data[0]
         found = np.where(truth == VOID, VOID, found.cpu().numpy())
         cells = (image, colour(truth, palette), colour(found, palette))
-        rows.append(np.hstack([_framed(cell) for cell in cells]))
+        rows.append(np.hstack([framed(cell) for cell in cells]))
     cv2.imwrite(str(out), np.vstack(rows))
 
 
-def _framed(cell: np.ndarray) -> np.ndarray:
+def framed(cell: np.ndarray) -> np.ndarray:
+    """Put white on the right of an image and below it."""
     return cv2.copyMakeBorder(
         cell, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255)
     )
