@@ -359,6 +359,7 @@ def test_bad_arguments(people, tmp_path, capsys):
     boxes.write_text(json.dumps([dict(image_id=image_id, bbox=[0, 0, 1, 1])]))
     detection = tmp_path / "det.py"
     detection.write_text('default_scope = "mmdet"\n')
+    nowhere = (root[0], f"{root[1]}/none")
     cases = {
         (POSE, tmp_path / "no.json", *root): "no.json: there is no such file",
         (
