@@ -362,12 +362,7 @@ def test_bad_arguments(people, tmp_path, capsys):
     nowhere = (root[0], f"{root[1]}/none")
     cases = {
         (POSE, tmp_path / "no.json", *root): "no.json: there is no such file",
-        (
-            POSE,
-            other,
-            root[0],
-            f"{root[1]}/none",
-        ): "val2017.json: there is no such file",
+        (POSE, other, *nowhere): "val2017.json: there is no such file",
         (POSE, other, *root): "image 7, 17 keypoints; the data set has 4 images",
         (POSE, few, *root): "16 keypoints",
         (POSE, boxes, *root): "no result of CocoMetric",
