@@ -39,7 +39,7 @@ class Layout(NamedTuple):
 
     Attributes:
         name: Whose layout it is.
-        scope: Package of the configs that it is for.
+        folder: Folder of the configs that it is for.
         marks: Regular expressions; each is found in some name of such a checkpoint.
         rules: What becomes of its names; the first that fits counts. Names that none
             fits are refused.
@@ -49,7 +49,7 @@ class Layout(NamedTuple):
     """
 
     name: str
-    scope: str
+    folder: str
     marks: tuple[str, ...]
     rules: tuple[Rule, ...]
     finish: Callable[[Weights, Weights], str] | None = None
@@ -79,7 +79,7 @@ _NORMALISATION = Rule(
 LAYOUTS: tuple[Layout, ...] = (
     Layout(
         "Dite-HRNet's authors (MMPose 0.x)",
-        "mmpose",
+        "pose",
         (r"^backbone\.stage\d.*\.dcm\.", r"^keypoint_head\.final_layer\."),
         (_BACKBONE, _OLD_HEAD),
         note="Weights trained with the authors' code need the backbone option "
@@ -87,19 +87,19 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "MMPose 0.x, Lite-HRNet's authors",
-        "mmpose",
+        "pose",
         (r"^backbone\.", r"^keypoint_head\.final_layer\."),
         (_BACKBONE, _OLD_HEAD),
     ),
     Layout(
         "MMPose 1.x",
-        "mmpose",
+        "pose",
         (r"^backbone\.", r"^head\.final_layer\."),
         (_BACKBONE, _HEAD, _NORMALISATION),
     ),
     Layout(
         "HRNet-Semantic-Segmentation",
-        "mmseg",
+        "seg",
         (r"^conv2\.weight$", r"^stage4\.\d+\.branches\.", r"^last_layer\.3\.weight$"),
         (
             Rule(r"((conv|bn)[12]|layer1|transition[123]|stage[234])\.(.+)",
@@ -114,7 +114,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         "MMSegmentation 1.x",
-        "mmseg",
+        "seg",
         (r"^backbone\.", r"^decode_head\."),
         (_BACKBONE, Rule(r"decode_head\.(.+)", r"decode_head.\1"), _NORMALISATION),
     ),
@@ -254,12 +254,11 @@ def misfits(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     return [f"{len(v)} {kind}: {_some(v)}" for kind, v in kinds.items() if v]
 
 
-def fitting_configs(weights: Weights, scope: str, root: Path) -> list[Path]:
+def fitting_configs(weights: Weights, root: Path) -> list[Path]:
     """Find the configs whose models load weights strictly.
 
     Args:
         weights: Converted weights.
-        scope: Package of the configs, 'mmpose' or 'mmseg'.
         root: Folder of configs. Its subfolders are looked through too, the outer ones
             first, until one has configs that fit.
 
@@ -275,10 +274,9 @@ def fitting_configs(weights: Weights, scope: str, root: Path) -> list[Path]:
         found = []
         for path in track(paths, description=f"Configs of {folder.name}"):
             config = Config.fromfile(path)
-            if config.get("default_scope") == scope:
-                with torch.device("meta"):  # Shapes only.
-                    fits = not misfits(network_from_config(config), shapes)
-                found += [path] * fits
+            with torch.device("meta"):  # Shapes only.
+                fits = not misfits(network_from_config(config), shapes)
+            found += [path] * fits
         if found:
             return found
     return []

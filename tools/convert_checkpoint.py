@@ -55,10 +55,11 @@ def verify(found: Conversion, args: argparse.Namespace) -> str:
         ValueError: If they fit no model.
     """
     if args.config is None:
-        fitting = fitting_configs(found.weights, found.layout.scope, CONFIGS)
+        folder = CONFIGS / found.layout.folder
+        fitting = fitting_configs(found.weights, folder)
         if not fitting:
             raise ValueError(
-                f"the weights fit no config in {CONFIGS}: give their own by --config"
+                f"the weights fit no config in {folder}: give their own by --config"
             )
         names = ", ".join(str(p.relative_to(CONFIGS.parent)) for p in fitting)
         return f"loads strictly into {names}"

@@ -143,7 +143,7 @@ class PosePredictor:
             ``keypoints`` (x, y in pixels), ``keypoint_scores``, ``bbox`` and
             ``bbox_score``, as MMPose gives it.
         """
-        thickness = max(1, round(max(image.shape[:2]) / 400))
+        thickness = max(1, round(max(image.shape[:2]) / 300))
         results = next(
             self._inferencer(
                 [image],
