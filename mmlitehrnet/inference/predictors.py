@@ -224,7 +224,8 @@ class SegPredictor:
             with_labels=False,
         )
         labels = sample.pred_sem_seg.data[0].cpu().numpy()
-        return np.ascontiguousarray(drawn[..., ::-1]), labels.astype(np.uint8)
+        dtype = np.uint8 if labels.max() < 256 else np.uint16
+        return np.ascontiguousarray(drawn[..., ::-1]), labels.astype(dtype)
 
     def save(self, labels: np.ndarray, stem: Path) -> None:
         """Write labels to ``STEM.png``, a pixel's value being its class."""
