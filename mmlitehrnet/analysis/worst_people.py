@@ -163,8 +163,9 @@ def _draw(path: Path, people: list[dict], pairs: list, meta: dict) -> np.ndarray
     )
     drawn = np.ascontiguousarray(drawn[..., ::-1])
     for person, (_, score) in zip(people, pairs):
-        x, y = (round(v * zoom) for v in person["bbox"][:2])
-        corner = (image.shape[1] + max(x, 0), max(y, 12))
+        left, top, width, _ = (round(v * zoom) for v in person["bbox"])
+        # About as wide as the text; above the middle of the box.
+        corner = (image.shape[1] + max(left + width // 2 - 16, 0), max(top - 2, 12))
         for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
             cv2.putText(
                 drawn, f"{score:.2f}", corner, cv2.FONT_HERSHEY_SIMPLEX, 0.45,
