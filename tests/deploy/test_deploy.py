@@ -176,12 +176,13 @@ def test_no_batch_norm_split_or_shuffle_is_left():
     assert not kinds & {f"aten::{name}" for name in moving}
 
 
+@pytest.mark.parametrize("form", ["trained", "deployed"])
 @pytest.mark.parametrize("name", ["LITE", "DITE", "NAIVE", "SMALL"])
-def test_torchscript_of_a_deployed_network(name):
+def test_torchscript(name, form):
     net = trained(NETWORKS[name])
-    deployed = switch_to_deploy(net)
+    network = switch_to_deploy(net) if form == "deployed" else net
     x = images(1, 3, 64, 64, dtype=torch.float64)
-    traced = torch.jit.freeze(torch.jit.trace(deployed, x))
+    traced = torch.jit.freeze(torch.jit.trace(network, x))
     assert_same(traced, net, images(1, 3, 64, 64, dtype=torch.float64, seed=3))
 
 
