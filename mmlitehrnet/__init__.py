@@ -1,7 +1,7 @@
-"""Lightweight high-resolution backbones for MMPose and MMSegmentation.
+"""Lightweight high-resolution backbones for MMPose, MMSegmentation and their family.
 
-Importing the package registers the backbones in the registries of the packages
-that are installed; in a config::
+Importing the package registers the backbones for all libraries of OpenMMLab; in a
+config::
 
     custom_imports = dict(imports=['mmlitehrnet'], allow_failed_imports=False)
 """

@@ -1,9 +1,14 @@
 """Which registries get what, and how name clashes are settled.
 
-A registry of OpenMMLab imports the modules of its package when it is first asked
-for something. MMPose registers a ``LiteHRNet`` then, and stops with an error if
-the name is taken. What must come after the package's own modules is therefore
-handed to the registry as one more module to import, after them.
+The backbones go into MMEngine's own registry, the root of those of all its libraries:
+a library that does not know a name asks there. So they are found in MMPose,
+MMSegmentation, MMDetection, MMPretrain and any other one, and none is imported for it.
+
+What a library registers itself comes before the root's. A registry imports the modules
+of its library when it is first asked for something, and MMPose registers a
+``LiteHRNet`` then, stopping with an error if the name is taken. What must come after
+a library's own modules is therefore handed to the registry as one more module to
+import, after them.
 """
 
 from __future__ import annotations
@@ -12,14 +17,9 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-from . import backbones
+from mmengine.registry import MODELS
 
-#: Packages whose ``MODELS`` get the backbones, and the backbones that wait until
-#: the package's own models are there because one of them has the same name.
-MODEL_PACKAGES: dict[str, tuple[str, ...]] = {
-    "mmpose": ("LiteHRNet",),
-    "mmseg": (),
-}
+from . import backbones
 
 #: (package, registry) -> our module to import after the package's own.
 LATER_MODULES: dict[tuple[str, str], str] = {
@@ -53,15 +53,10 @@ def import_with(registry, module: str) -> None:
 
 
 def register_all() -> None:
-    """Register the backbones in the packages that are installed."""
-    installed = {package: find_registries(package) for package in MODEL_PACKAGES}
-    for package, waiting in MODEL_PACKAGES.items():
-        if installed[package] is None:
-            continue
-        for name in set(backbones.__all__) - set(waiting):
-            installed[package].MODELS.register_module(
-                name=name, module=getattr(backbones, name), force=True
-            )
+    """Register the backbones, and what the packages that are installed need."""
+    for name in backbones.__all__:
+        MODELS.register_module(name=name, module=getattr(backbones, name), force=True)
     for (package, registry), module in LATER_MODULES.items():
-        if installed[package] is not None:
-            import_with(getattr(installed[package], registry), module)
+        registries = find_registries(package)
+        if registries is not None:
+            import_with(getattr(registries, registry), module)

@@ -50,6 +50,24 @@ def test_any_import_order(before, after):
     )
 
 
+@pytest.mark.parametrize("package", ["mmdet", "mmpretrain"])
+@pytest.mark.parametrize("before", [True, False])
+def test_other_libraries_of_the_family(package, before):
+    models = f"import {package}.models"
+    first, second = (models, "") if before else ("", models)
+    run(
+        f"{first}\n{textwrap.dedent(OURS)}\n{second}\n"
+        f"check({package!r})\n"
+        f"from {package}.registry import MODELS\n"
+        "assert MODELS.get('HRNet').__module__.startswith(MODELS.scope)\n"
+    )
+
+
+def test_libraries_are_not_imported_for_it():
+    code = "import sys; print({'mmseg', 'mmdet', 'mmpretrain'} & set(sys.modules))"
+    assert run(f"import mmlitehrnet; {code}") == "set()"
+
+
 def test_imported_again():
     run(
         textwrap.dedent(OURS)
@@ -96,14 +114,11 @@ def test_absent_packages(absent, present):
 def test_broken_packages_are_not_taken_for_absent():
     code = """
     import sys
-    sys.modules['xtcocotools'] = None
-    import types
-    broken = types.ModuleType('mmseg.registry')
     from importlib.abc import MetaPathFinder
 
     class Broken(MetaPathFinder):
         def find_spec(self, name, path, target=None):
-            if name == 'mmseg.registry':
+            if name == 'mmpose.registry':
                 raise ModuleNotFoundError('No module named lost', name='lost')
 
     sys.meta_path.insert(0, Broken())
