@@ -17,8 +17,8 @@ CONFIGS = sorted(
     for path in ROOT.rglob("*.py")
     if "_base_" not in path.parts
 )
-# Demo configs have a recipe of their own.
-POSE = [name for name in CONFIGS if re.match("pose/(?!demo/)", name)]
+# Those with the papers' data and recipe.
+POSE = [name for name in CONFIGS if re.match(r"pose/(ablations/)?\w+\.py", name)]
 # Where the size is not the point, a small one does.
 SMALL_SIZE = (64, 64)
 
