@@ -1,4 +1,4 @@
-"""Small generated data sets in the formats of COCO, MPII and Cityscapes.
+"""Small generated data sets in the formats of COCO, MPII, Cityscapes and ImageNet.
 
 They let training, testing and deployment be tried where the real data is not at
 hand. Pictures come with exact labels, and the same arguments give the same bytes.
@@ -6,6 +6,7 @@ hand. Pictures come with exact labels, and the same arguments give the same byte
 
 from mmlitehrnet.sample_data.cityscapes import make_cityscapes
 from mmlitehrnet.sample_data.coco import make_coco
+from mmlitehrnet.sample_data.imagenet import make_imagenet
 from mmlitehrnet.sample_data.mpii import make_mpii
 
-__all__ = ["make_cityscapes", "make_coco", "make_mpii"]
+__all__ = ["make_cityscapes", "make_coco", "make_imagenet", "make_mpii"]
