@@ -1,6 +1,6 @@
 """Which registries get what, and how name clashes are settled.
 
-The backbones go into MMEngine's own registry, the root of those of all its libraries:
+The networks go into MMEngine's own registry, the root of those of all its libraries:
 a library that does not know a name asks there. So they are found in MMPose,
 MMSegmentation, MMDetection, MMPretrain and any other one, and none is imported for it.
 
@@ -19,7 +19,7 @@ from types import ModuleType
 
 from mmengine.registry import MODELS
 
-from . import backbones
+from . import backbones, necks
 
 #: (package, registry) -> our module to import after the package's own.
 LATER_MODULES: dict[tuple[str, str], str] = {
@@ -53,9 +53,10 @@ def import_with(registry, module: str) -> None:
 
 
 def register_all() -> None:
-    """Register the backbones, and what the packages that are installed need."""
-    for name in backbones.__all__:
-        MODELS.register_module(name=name, module=getattr(backbones, name), force=True)
+    """Register the networks, and what the packages that are installed need."""
+    for module in (backbones, necks):
+        for name in module.__all__:
+            MODELS.register_module(name=name, module=getattr(module, name), force=True)
     for (package, registry), module in LATER_MODULES.items():
         registries = find_registries(package)
         if registries is not None:

@@ -2,8 +2,10 @@
 
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+
+from mmlitehrnet.analysis.networks import network_from_config
 
 
 def build_and_step(cfg, batch_size=2):
@@ -20,7 +22,7 @@ def build_and_step(cfg, batch_size=2):
     loader = cfg.train_dataloader
     loader.update(batch_size=batch_size, num_workers=0, persistent_workers=False)
     batch = next(iter(Runner.build_dataloader(loader, seed=0)))
-    model = MODELS.build(cfg.model)
+    model = network_from_config(cfg)
     model.init_weights()
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     data = model.train().data_preprocessor(batch, training=True)
@@ -32,4 +34,4 @@ def build_and_step(cfg, batch_size=2):
     assert idle == []
     assert torch.isfinite(loss)
     optimizer.step()
-    return model, losses
+    return model, {name: value.detach() for name, value in losses.items()}

@@ -30,24 +30,33 @@ class PoseNetwork(nn.Module):
 
 
 def network_from_config(cfg: Config) -> nn.Module:
-    """Build the model of a pose or segmentation config, without its weights.
+    """Build the model of a config, without its weights.
 
     Args:
-        cfg: A config of MMPose or MMSegmentation.
+        cfg: A config of MMPose (where it names no other library), MMSegmentation,
+            MMDetection or MMPretrain.
 
     Returns:
-        The pose estimator or segmentor.
+        The pose estimator, segmentor, detector or classifier.
     """
     init_default_scope(cfg.get("default_scope", "mmpose"))
-    return MODELS.build(cfg.model)
+    model = dict(cfg.model)
+    if "data_preprocessor" in cfg:  # as MMEngine's runner does it
+        model.setdefault("data_preprocessor", cfg.data_preprocessor)
+    return MODELS.build(model)
+
+
+#: Keys that name a size in a test pipeline, and whether it is (width, height).
+SIZE_KEYS = {"input_size": True, "scale": True, "crop_size": False}
 
 
 def config_input_size(cfg: Config) -> tuple[int, int]:
     """Find the size of the images that a config's model is made for.
 
     Args:
-        cfg: A config of MMPose (size of the test pipeline's output) or of
-            MMSegmentation (size that the data preprocessor pads to).
+        cfg: A config of any library of the family: the size that the data
+            preprocessor pads to, or that the last step of the test pipeline which
+            names one gives (the crop of a classifier after its resizing).
 
     Returns:
         Height and width in pixels.
@@ -55,26 +64,28 @@ def config_input_size(cfg: Config) -> tuple[int, int]:
     Raises:
         ValueError: If the config gives no size.
     """
-    dataset = cfg.get("test_dataloader", {}).get("dataset", {})
-    for transform in dataset.get("pipeline", ()):
-        if "input_size" in transform:
-            width, height = transform["input_size"]
-            return height, width
     size = (cfg.model.get("data_preprocessor") or {}).get("size")
-    if size is None:
-        raise ValueError(
-            "the config gives no input size: neither does its test pipeline have an "
-            "'input_size' nor its data preprocessor a 'size'"
-        )
-    height, width = size
-    return height, width
+    if size is not None:
+        height, width = size
+        return height, width
+    dataset = cfg.get("test_dataloader", {}).get("dataset", {})
+    for step in reversed(dataset.get("pipeline", ())):
+        for key, width_first in SIZE_KEYS.items():
+            if key in step:
+                size = step[key]
+                first, second = (size, size) if isinstance(size, int) else size
+                return (second, first) if width_first else (first, second)
+    raise ValueError(
+        "the config gives no input size: neither does its test pipeline have a step "
+        f"with one of {list(SIZE_KEYS)} nor its data preprocessor a 'size'"
+    )
 
 
 def call_on(network: nn.Module, size: tuple[int, int]) -> Callable[[], object]:
     """Prepare a call of a network on one empty image.
 
     Args:
-        network: A backbone, a :class:`PoseNetwork`, a pose estimator or a segmentor.
+        network: A backbone, a :class:`PoseNetwork`, or a whole model of a config.
         size: Height and width of the image in pixels.
 
     Returns:

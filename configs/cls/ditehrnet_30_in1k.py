@@ -1,0 +1,9 @@
+"""Dite-HRNet-30, ImageNet-1k, 224x224. No accuracy has been measured."""
+
+_base_ = "_base_/in1k.py"
+
+model = dict(
+    backbone=dict(type="DiteHRNet", arch="30", with_head=False),
+    neck=dict(in_channels=600),
+    head=dict(in_channels=600),
+)

@@ -1,0 +1,9 @@
+"""Naive Lite-HRNet-18, ImageNet-1k, 224x224. No accuracy has been measured."""
+
+_base_ = "_base_/in1k.py"
+
+model = dict(
+    backbone=dict(type="NaiveLiteHRNet", arch="18", with_head=False),
+    neck=dict(in_channels=450),
+    head=dict(in_channels=450),
+)
