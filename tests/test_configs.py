@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine import Config
-from mmengine.structures import PixelData
+from mmengine.structures import InstanceData, PixelData
 
 from mmlitehrnet import backbones
 from mmlitehrnet.analysis.networks import config_input_size, network_from_config
@@ -57,6 +57,30 @@ def seg_batch(cfg, height, width):
     return dict(inputs=images, data_samples=samples)
 
 
+def det_batch(cfg, height, width):
+    from mmdet.structures import DetDataSample
+
+    shape = dict(img_shape=(height, width), ori_shape=(height, width))
+    samples = []
+    for _ in range(2):
+        boxes = torch.tensor([[4.0, 4.0, width - 9, height - 9], [20, 10, 40, 50]])
+        labels = torch.tensor([0, cfg.model.bbox_head.num_classes - 1])
+        truth = InstanceData(bboxes=boxes, labels=labels)
+        sample = DetDataSample(metainfo=dict(shape, scale_factor=(1.0, 1.0)))
+        sample.gt_instances = truth
+        samples.append(sample)
+    images = [torch.randint(256, (3, height, width)).byte() for _ in samples]
+    return dict(inputs=images, data_samples=samples)
+
+
+def cls_batch(cfg, height, width):
+    from mmpretrain.structures import DataSample
+
+    images = torch.randint(256, (2, 3, height, width)).byte()
+    samples = [DataSample().set_gt_label(label) for label in (0, 999)]
+    return dict(inputs=images, data_samples=samples)
+
+
 def check_pose(cfg, predictions, height, width):
     count = cfg.model.head.out_channels
     for sample in predictions:
@@ -69,8 +93,26 @@ def check_seg(cfg, predictions, height, width):
         assert sample.pred_sem_seg.data.shape == (1, height, width)
 
 
+def check_det(cfg, predictions, height, width):
+    for sample in predictions:
+        found = sample.pred_instances
+        assert found.bboxes.shape == (len(found.scores), 4)
+        assert torch.isfinite(found.bboxes).all()
+
+
+def check_cls(cfg, predictions, height, width):
+    for sample in predictions:
+        assert sample.pred_score.shape == (1000,)
+        torch.testing.assert_close(sample.pred_score.sum(), torch.tensor(1.0))
+
+
 # default scope -> a batch as the data loader gives it, a check of the predictions
-TASKS = {"mmpose": (pose_batch, check_pose), "mmseg": (seg_batch, check_seg)}
+TASKS = {
+    "mmpose": (pose_batch, check_pose),
+    "mmseg": (seg_batch, check_seg),
+    "mmdet": (det_batch, check_det),
+    "mmpretrain": (cls_batch, check_cls),
+}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -81,7 +123,7 @@ def test_trains_and_predicts(name):
     assert cfg.custom_imports == imports
     own_size = name.startswith("pose/") and "ablations" not in name
     size = config_input_size(cfg) if own_size else SMALL_SIZE
-    if "size" in cfg.model.data_preprocessor:
+    if "size" in cfg.model.get("data_preprocessor", {}):
         cfg.model.data_preprocessor.size = size
     model = network_from_config(cfg)
     make_batch, check = TASKS[cfg.default_scope]
