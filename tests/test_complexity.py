@@ -370,8 +370,9 @@ def test_tool_fails_if_a_row_is_off(monkeypatch, capsys, off, expected):
     assert ("off: Naive Lite-HRNet-18" in printed.out) == bool(off)
 
 
-def test_model_index_has_the_measured_figures():
-    index = modelindex.load(str(ROOT / "configs/pose/metafile.yml"))
+@pytest.mark.parametrize("task", ["pose", "det", "cls"])
+def test_model_index_has_the_measured_figures(task):
+    index = modelindex.load(str(ROOT / f"configs/{task}/metafile.yml"))
     for model in index.models:
         cfg = Config.fromfile(ROOT / model.config)
         network = network_from_config(cfg)
