@@ -4,18 +4,29 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
+import tarfile
 from pathlib import Path
 
 import modelindex
 import pytest
+import yaml
 from mmengine import Config
 
 from mmlitehrnet import __version__
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "model-index.yml")
-FOLDERS = ("mmlitehrnet", "configs", "tools")
+SOURCES = (
+    "setup.py",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "CITATION.cff",
+    "model-index.yml",
+)
+FOLDERS = ("mmlitehrnet", "configs", "tools", "docs", "tests")
 BUILD_SDIST = "from setuptools import build_meta; build_meta.build_sdist('dist')"
 
 
@@ -28,17 +39,22 @@ def run(*args, cwd, **env):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """A wheel built from a source distribution, offline."""
+def sdist(tmp_path_factory):
+    """A source distribution, built offline."""
     source = tmp_path_factory.mktemp("source")
     for name in SOURCES:
-        if (ROOT / name).exists():
-            shutil.copy(ROOT / name, source)
+        shutil.copy(ROOT / name, source)
     for name in FOLDERS:
         ignored = shutil.ignore_patterns("__pycache__", ".*")
         shutil.copytree(ROOT / name, source / name, ignore=ignored)
     run(sys.executable, "-c", BUILD_SDIST, cwd=source, PYTHONPATH="")
-    (sdist,) = (source / "dist").iterdir()
+    (path,) = (source / "dist").iterdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist, tmp_path_factory):
+    """A wheel built from the source distribution, offline."""
     pip = (sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps")
     out = tmp_path_factory.mktemp("wheel")
     run(*pip, "--no-index", "-w", out, sdist, cwd=out, PYTHONPATH="")
@@ -48,11 +64,14 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def site(wheel, tmp_path_factory):
-    """A folder with the wheel unpacked, as pip leaves it."""
-    folder = tmp_path_factory.mktemp("site")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder)
-    return folder
+    """Where pip installs the wheel, in an environment that has nothing else."""
+    folder = tmp_path_factory.mktemp("fresh")
+    run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
+    python = folder / "bin/python"
+    pip = (sys.executable, "-m", "pip", "--python", python, "install", "--no-deps")
+    run(*pip, "--no-index", wheel, cwd=folder, PYTHONPATH="")
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return Path(run(python, "-c", code, cwd=folder, PYTHONPATH="").strip())
 
 
 def files(folder):
@@ -66,6 +85,15 @@ def files(folder):
 
 def test_version_is_read_without_importing(wheel):
     assert wheel.name == f"mmlitehrnet-{__version__}-py3-none-any.whl"
+
+
+def test_source_distribution_carries_everything(sdist):
+    with tarfile.open(sdist) as archive:
+        names = archive.getnames()
+    held = {Path(*Path(name).parts[1:]) for name in names}
+    assert {Path(name) for name in SOURCES} <= held
+    for folder in FOLDERS:
+        assert {folder / path for path in files(ROOT / folder)} <= held
 
 
 def test_wheel_carries_the_package_and_what_mim_needs(site):
@@ -83,11 +111,15 @@ def test_wheel_carries_the_package_and_what_mim_needs(site):
     assert {path.name.split("-")[0] for path in site.iterdir()} == {"mmlitehrnet"}
 
 
-def test_requirements_are_few(site):
-    (metadata,) = site.glob("*.dist-info/METADATA")
+def test_metadata(site):
+    (info,) = site.glob("*.dist-info")
+    assert list(info.rglob("LICENSE"))
+    assert (site / "mmlitehrnet/py.typed").exists()
+    lines = (info / "METADATA").read_text().splitlines()
+    assert "Classifier: License :: OSI Approved :: Apache Software License" in lines
     requirements = [
         line.split(": ")[1]
-        for line in metadata.read_text().splitlines()
+        for line in lines
         if line.startswith("Requires-Dist: ") and "extra" not in line
     ]
     names = {line.split(">")[0].strip(" (") for line in requirements}
@@ -148,3 +180,19 @@ def test_model_index_says_whose_results_these_are(index):
         assert Config.fromfile(ROOT / model.config).model.backbone.type == (
             model.in_collection
         )
+
+
+def test_community_files_agree_with_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (__version__, "Apache-2.0")
+    assert len(citation["references"]) == 3
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
+
+
+def test_pre_commit_runs_the_pinned_linter():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    pins = (ROOT / "requirements/constraints.txt").read_text().splitlines()
+    (ruff,) = [pin for pin in pins if pin.startswith("ruff==")]
+    for hook in hooks["repos"][0]["hooks"]:
+        assert hook["additional_dependencies"] == [ruff]
