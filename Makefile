@@ -2,12 +2,13 @@
 #   make demo   train, evaluate and draw Lite-HRNet-18 on generated people
 #   make test   run the linter and the tests
 # Both make the environment first, if these pins have none yet. `make demo-seg` is the
-# same for segmentation, on generated streets.
+# same for segmentation, on generated streets. `make docs-check` runs every command of
+# the documentation that can be run on one machine, in a short form.
 SHELL := bash
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo demo-seg test lint format env clean
+.PHONY: help demo demo-seg test docs-check lint format env clean
 
 help:
 	@sed -n '1,/^SHELL/{/^#/s/^# \{0,1\}//p}' Makefile
@@ -23,6 +24,9 @@ demo-seg: env
 
 test: lint
 	python -m pytest -n auto --dist worksteal tests
+
+docs-check: env
+	python -m tests.docs.run_all
 
 lint: env
 	ruff check .

@@ -1,0 +1,182 @@
+"""Run every command and every Python block of the documentation: `make docs-check`.
+
+Commands run as they stand in a folder of their own with small generated data, in the
+order of each page; training and testing are cut short by further options, and
+checkpoints that a page takes for granted are those of untrained networks. What cannot
+run here is listed below with the reason, and printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..running import ROOT
+from .checks import check, write_configs
+from .pages import Command, find_commands
+from .setting import make_data, save_untrained
+
+# Pattern of a command -> why it is checked, but not run.
+NOT_RUN = {
+    r"mim .*--launcher (pytorch|slurm)": "needs several GPUs or a cluster",
+    r"mim .*CityscapesMetric": "needs the cityscapesscripts package",
+    r"(pip|mim|python -m pip) install": "changes the environment, needs the network",
+    r"make env": "has been run: this is the environment",
+    r"make (test|lint|format)": "run by continuous integration",
+    r"make demo": "takes a quarter of an hour or more; its tool is checked",
+    r"make docs-check": "this is it",
+    r"pre-commit": "needs the pre-commit package",
+    r"git ": "changes a repository",
+    r"export ": "sets the shell",
+    r"python -m pytest": "run by continuous integration",
+    r"python tools/benchmark": "takes many minutes, needs a quiet machine",
+}
+LOADERS = [
+    f"{part}_dataloader.{option}"
+    for part in ("train", "val", "test")
+    for option in ("num_workers=0", "persistent_workers=False")
+]
+EPOCHS = ["train_cfg.max_epochs=1", "default_hooks.checkpoint.interval=1"]
+# Start of a config's path -> options that make it short.
+SHORT = {
+    "configs/pose": [*LOADERS, *EPOCHS, "train_dataloader.batch_size=2"],
+    "configs/det": [
+        *LOADERS,
+        *EPOCHS,
+        "train_dataloader.batch_size=2",
+        "model.test_cfg.score_thr=0",
+    ],
+    "configs/cls": [
+        *LOADERS,
+        *EPOCHS,
+        "train_dataloader.batch_size=3",
+        "train_dataloader.dataset.pipeline.1.scale=64",
+    ],
+    "configs/seg": [
+        *LOADERS,
+        "train_cfg.max_iters=2",
+        "train_cfg.val_interval=2",
+        "train_dataloader.batch_size=2",
+    ],
+    "configs/seg/litehrnet": [
+        "model.data_preprocessor.size=(64,128)",
+        "train_dataloader.dataset.pipeline.2.scale=(136,72)",
+        "train_dataloader.dataset.pipeline.3.crop_size=(64,128)",
+        "test_dataloader.dataset.pipeline.1.scale=(136,72)",
+        "val_dataloader.dataset.pipeline.1.scale=(136,72)",
+    ],
+}
+
+
+def reason(command: Command) -> str | None:
+    """Why a command is not run, or None."""
+    found = (why for what, why in NOT_RUN.items() if re.match(what, command.line))
+    return next(found, None)
+
+
+def shortened(words: list[str]) -> list[str]:
+    """The words of a command with what makes it short."""
+    if words[0] == "mim":
+        starts = [start for start in SHORT if words[3].startswith(start)]
+        options = [option for start in starts for option in SHORT[start]]
+        if words[1] == "test":
+            options = [o for o in options if not o.startswith(("train_", "val_"))]
+        if "--cfg-options" not in words:
+            return [*words, "--cfg-options", *options]
+        # The command's own options come last, and count.
+        where = words.index("--cfg-options") + 1
+        return [*words[:where], *options, *words[where:]]
+    if words[1].endswith("make_sample_data.py"):
+        # Beside the data that is there, which is small already.
+        words = [*words[:3], f"generated/{words[3]}", *words[4:]]
+        return [*words, "--train", "2", "--val", "1", "--overwrite"]
+    return words
+
+
+def files_before(command: Command) -> Iterator[str]:
+    """Checkpoints that a command reads."""
+    words = command.words
+    for word in words:
+        match = re.search(r"(?:^|load_from=)([\w./-]+\.pth)$", word)
+        if match:
+            yield match[1]
+    yield from re.findall(r'checkpoint="([^"]+)"', _config_text(words))
+
+
+def _config_text(words: list[str]) -> str:
+    configs = [word for word in words if word.startswith("configs/")]
+    return Path(configs[0]).read_text() if configs else ""
+
+
+def run(command: Command, environment: dict[str, str]) -> float:
+    """Run a command in the current folder.
+
+    Returns:
+        The seconds that it took.
+
+    Raises:
+        RuntimeError: If it fails.
+    """
+    for name in files_before(command):
+        if not Path(name).exists():
+            stem = Path(name).parent.name
+            of_name = [*Path("configs").rglob(f"{stem}.py")] if stem else []
+            given = [word for word in command.words if word.startswith("configs/")]
+            save_untrained((of_name or [Path(given[0])])[0], Path(name))
+    start = time.monotonic()
+    words = shortened(command.words)
+    module = ["-m", "mim"] if words[0] == "mim" else []
+    done = subprocess.run(
+        [sys.executable, *module, *words[1:]],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stdout[-3000:])
+    return time.monotonic() - start
+
+
+def main() -> int:
+    """Run everything, print what was run, what was not and why, and what failed."""
+    if pytest.main(["-q", "-n", "0", "-W", "ignore", str(ROOT / "tests/docs")]):
+        return 1
+    failed = []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_configs(folder)
+        (folder / "tools").symlink_to(ROOT / "tools")
+        make_data(folder)
+        os.chdir(folder)
+        seen = set()
+        for command in find_commands():
+            why = reason(command)
+            if why is None and command.line in seen:
+                why = "the same as above"
+            seen.add(command.line)
+            if why is not None:
+                print(f"not run  {command}  ({why})", flush=True)
+                continue
+            try:
+                check(command, folder)
+                print(f"{run(command, environment):5.1f} s  {command}", flush=True)
+            except RuntimeError as error:
+                failed.append(command)
+                print(f"FAILED   {command}\n{error}", flush=True)
+        os.chdir(ROOT)
+    print(f"{len(failed)} failed")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

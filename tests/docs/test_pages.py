@@ -1,0 +1,109 @@
+"""Links lead somewhere, commands and configs exist, Python runs.
+
+`make docs-check` also runs the commands (tests/docs/run_all.py).
+"""
+
+import doctest
+import re
+
+import click
+import pytest
+from mmengine import Config
+
+from mmlitehrnet.analysis.networks import network_from_config
+
+from ..running import ROOT
+from .checks import check, write_configs
+from .pages import PAGES, Block, Command, config_path, find_blocks, find_commands
+from .setting import names_for
+
+COMMANDS = find_commands()
+PYTHON = find_blocks("python")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with all configs, those that the pages describe among them."""
+    path = tmp_path_factory.mktemp("docs")
+    write_configs(path)
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
+def test_command_exists(command, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    check(command, folder)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "make demonstration",
+        "python tools/complexity.py --papers",
+        "python tools/no_such_tool.py",
+        "python tools/complexity.py configs/pose/no_such_config.py",
+        "mim train mmpose configs/pose/no_such_config.py",
+        "mim train mmpose configs/pose/litehrnet_18_coco_256x192.py --resumed",
+        "mim train mmpose configs/pose/litehrnet_18_coco_256x192.py --launcher slrum",
+        "mim train mmpose configs/pose/litehrnet_18_coco_256x192.py --cfg-options "
+        "train_loader.batch_size=2",
+        "lightning fit",
+    ],
+)
+def test_wrong_commands_are_found(line, folder):
+    with pytest.raises((AssertionError, KeyError, click.UsageError)):
+        check(Command("here", line.split()), folder)
+
+
+def is_config(block: Block) -> bool:
+    return config_path(block) is not None or "_base_ =" in block.text
+
+
+@pytest.mark.parametrize("block", filter(is_config, PYTHON), ids=str)
+def test_config_builds(block, folder):
+    path = folder / (config_path(block) or f"{block.line}.py")
+    path.write_text(block.text)
+    cfg = Config.fromfile(path)
+    cfg.model.backbone.pop("init_cfg", None)
+    network = network_from_config(cfg)
+    assert type(network.backbone).__module__.startswith("mmlitehrnet.")
+
+
+@pytest.mark.parametrize("block", [b for b in PYTHON if not is_config(b)], ids=str)
+def test_python_runs(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = names_for(block.text, tmp_path)
+    if block.text.startswith(">>>"):
+        test = doctest.DocTestParser().get_doctest(
+            block.text, names, str(block), block.page, block.line
+        )
+        assert doctest.DocTestRunner().run(test).failed == 0
+    else:
+        exec(compile(block.text, str(block), "exec"), names)
+
+
+def slug(heading: str) -> str:
+    words = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return words.replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        other = (page.parent / path) if path else page
+        assert other.exists(), f"{page.name}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", other.read_text(), re.M)
+            assert anchor in map(slug, headings), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_files_exist(page, folder):
+    for name in re.findall(
+        r"\b(configs/[\w/-]+\.py|tools/\w+\.py)\b", page.read_text()
+    ):
+        assert (folder / name).exists() or (ROOT / name).exists(), name
