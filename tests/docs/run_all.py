@@ -1,5 +1,7 @@
 """Run every command and every Python block of the documentation: `make docs-check`.
 
+`python -m tests.docs.run_all docs/data.md` runs the commands of one page.
+
 Commands run as they stand in a folder of their own with small generated data, in the
 order of each page; training and testing are cut short by further options, and
 checkpoints that a page takes for granted are those of untrained networks. What cannot
@@ -17,8 +19,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from ..running import ROOT
 from .checks import check, write_configs
 from .pages import Command, find_commands
@@ -29,6 +29,7 @@ NOT_RUN = {
     r"mim .*--launcher (pytorch|slurm)": "needs several GPUs or a cluster",
     r"mim .*CityscapesMetric": "needs the cityscapesscripts package",
     r"(pip|mim|python -m pip) install": "changes the environment, needs the network",
+    r"mim .*--amp": "needs a GPU",
     r"make env": "has been run: this is the environment",
     r"make (test|lint|format)": "run by continuous integration",
     r"make demo": "takes a quarter of an hour or more; its tool is checked",
@@ -36,7 +37,7 @@ NOT_RUN = {
     r"pre-commit": "needs the pre-commit package",
     r"git ": "changes a repository",
     r"export ": "sets the shell",
-    r"python -m pytest": "run by continuous integration",
+    r"\S*python -m pytest": "run by continuous integration",
     r"python tools/benchmark": "takes many minutes, needs a quiet machine",
 }
 LOADERS = [
@@ -146,12 +147,13 @@ def run(command: Command, environment: dict[str, str]) -> float:
     return time.monotonic() - start
 
 
-def main() -> int:
+def main(pages: list[str]) -> int:
     """Run everything, print what was run, what was not and why, and what failed."""
-    if pytest.main(["-q", "-n", "0", "-W", "ignore", str(ROOT / "tests/docs")]):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    tests = [sys.executable, "-m", "pytest", "-q", "-W", "ignore", "tests/docs"]
+    if subprocess.run(tests, cwd=ROOT, env=environment).returncode:
         return 1
     failed = []
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_configs(folder)
@@ -160,6 +162,8 @@ def main() -> int:
         os.chdir(folder)
         seen = set()
         for command in find_commands():
+            if pages and command.place.split(":")[0] not in pages:
+                continue
             why = reason(command)
             if why is None and command.line in seen:
                 why = "the same as above"
@@ -179,4 +183,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
