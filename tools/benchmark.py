@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from mmengine import Config
-from mmengine.utils import get_installed_path
 from torch import nn
 
-import mmlitehrnet  # noqa: F401  Registers the backbones.
+from mmlitehrnet.analysis.candidates import BASELINE, CANDIDATES, build
 from mmlitehrnet.analysis.complexity import multiply_accumulates
 from mmlitehrnet.analysis.latency import (
     RUNTIMES,
@@ -31,79 +29,9 @@ from mmlitehrnet.analysis.latency import (
     peak_gflops,
     threads,
 )
-from mmlitehrnet.analysis.networks import network_from_config
 from mmlitehrnet.deploy import deploy_model
 
-BASELINE = "Lite-HRNet-18 (MMPose)"
 SIZES = {"256x192": (256, 192), "384x288": (384, 288)}
-
-
-class Candidate(NamedTuple):
-    """A network to measure.
-
-    Attributes:
-        config: Config of its pose estimator; under ``mmpose::``, one that MMPose
-            installs.
-        ap: Published AP on COCO val2017 at 256x192, flip test: of the papers for
-            ours, of MMPose's model zoo for its own.
-        ours: Whether it is one of this package's, which can be deployed.
-        mmpose_backbone: Whether MMPose's backbone is put in the place of ours.
-    """
-
-    config: str
-    ap: float
-    ours: bool = False
-    mmpose_backbone: bool = False
-
-
-_ZOO = (
-    "mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_{}_8xb64-210e_coco-256x192.py"
-)
-_RTM = "mmpose::body_2d_keypoint/rtmpose/coco/rtmpose-{}_8xb256-420e_coco-256x192.py"
-_OURS = "configs/pose/{}_coco_256x192.py"
-
-#: Name -> network.
-CANDIDATES: dict[str, Candidate] = {
-    BASELINE: Candidate(_ZOO.format("litehrnet-18"), 64.2, mmpose_backbone=True),
-    "Lite-HRNet-30 (MMPose)": Candidate(
-        _ZOO.format("litehrnet-30"), 67.6, mmpose_backbone=True
-    ),
-    "HRNet-W32": Candidate(_ZOO.format("hrnet-w32"), 74.6),
-    "MobileNetV2": Candidate(_ZOO.format("mobilenetv2"), 64.8),
-    "ShuffleNetV2": Candidate(_ZOO.format("shufflenetv2"), 60.2),
-    "ResNet-50": Candidate(_ZOO.format("res50"), 71.8),
-    "RTMPose-t": Candidate(_RTM.format("t"), 68.2),
-    "RTMPose-s": Candidate(_RTM.format("s"), 71.6),
-    "Small HRNet-W16": Candidate(_OURS.format("small_hrnet_w16"), 55.2, ours=True),
-    "Naive Lite-HRNet-18": Candidate(
-        _OURS.format("naive_litehrnet_18"), 62.5, ours=True
-    ),
-    "Lite-HRNet-18": Candidate(_OURS.format("litehrnet_18"), 64.8, ours=True),
-    "Lite-HRNet-30": Candidate(_OURS.format("litehrnet_30"), 67.2, ours=True),
-    "Dite-HRNet-18": Candidate(_OURS.format("ditehrnet_18"), 65.9, ours=True),
-    "Dite-HRNet-30": Candidate(_OURS.format("ditehrnet_30"), 68.3, ours=True),
-}
-
-
-def build(candidate: Candidate) -> nn.Module:
-    """Build a pose estimator, with PyTorch's default weights."""
-    path = Path(candidate.config)
-    package, _, name = candidate.config.partition("::")
-    if name:
-        path = Path(get_installed_path(package)) / ".mim" / "configs" / name
-    elif not path.exists():
-        path = Path(__file__).parents[1] / path
-    config = Config.fromfile(str(path))
-    config.model.backbone.init_cfg = None
-    kwargs = dict(config.model.backbone)
-    model = network_from_config(config)
-    if candidate.mmpose_backbone:
-        from mmpose.models.backbones.litehrnet import LiteHRNet
-
-        kwargs = {k: v for k, v in kwargs.items() if k not in ("type", "init_cfg")}
-        model.backbone = LiteHRNet(**kwargs)
-    model.eval()
-    return model
 
 
 def forms(name: str, target: str) -> dict[str, nn.Module]:
