@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import warnings
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,13 @@ from .runner import METADATA_KEY, PoseTask
 
 MIN_OPSET = 13
 INPUT = "input"
+
+#: The exporter that traces: torch >= 2.9 has another one by default.
+_TRACE = (
+    {"dynamo": False}
+    if "dynamo" in inspect.signature(torch.onnx.export).parameters
+    else {}
+)
 
 
 class Difference(NamedTuple):
@@ -218,6 +226,7 @@ def trace_to_onnx(
             output_names=names,
             dynamic_axes={n: dynamic for n in (INPUT, *names)} if dynamic else None,
             opset_version=opset,
+            **_TRACE,
         )
 
 
