@@ -7,9 +7,11 @@ config::
 """
 
 from .backbones import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+from .compatibility import allow_checkpoints
 from .registration import register_all
 from .version import __version__
 
+allow_checkpoints()
 register_all()
 
 __all__ = [

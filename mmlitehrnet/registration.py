@@ -25,6 +25,7 @@ from . import backbones, necks
 LATER_MODULES: dict[tuple[str, str], str] = {
     ("mmpose", "MODELS"): "mmlitehrnet.mmpose_models",
     ("mmpose", "KEYPOINT_CODECS"): "mmlitehrnet.codecs",
+    ("mmpose", "VISUALIZERS"): "mmlitehrnet.compatibility.drawing",
 }
 
 
