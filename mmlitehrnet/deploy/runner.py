@@ -130,8 +130,8 @@ def _to_image(region: Region, size: tuple[int, int]) -> np.ndarray:
 def crop(image: np.ndarray, region: Region, size: tuple[int, int]) -> np.ndarray:
     """Cut a region out of an image and resize it, bilinearly; black outside.
 
-    Positions are rounded to 1/32 pixel, as OpenCV's ``warpAffine`` does, with
-    which the networks are trained; the result is the same.
+    Positions are rounded to 1/32 pixel, as ``warpAffine`` of OpenCV 4 does, with
+    which the networks are trained; the result is the same. (OpenCV 5 does not round.)
 
     Args:
         image: Image (H, W, C), uint8.
