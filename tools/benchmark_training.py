@@ -19,13 +19,14 @@ from typing import NamedTuple
 import torch
 
 from mmlitehrnet.analysis.candidates import BASELINE, CANDIDATES, build
-from mmlitehrnet.analysis.latency import Timing, interleave, machine, threads
-from mmlitehrnet.analysis.training import (
-    MODES,
-    check_mode,
+from mmlitehrnet.analysis.latency import (
+    Timing,
+    interleave,
+    machine,
     peak_memory,
-    training_step,
+    threads,
 )
+from mmlitehrnet.analysis.training import MODES, check_mode, training_step
 
 
 class Row(NamedTuple):

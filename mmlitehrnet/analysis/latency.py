@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 Call = Callable[[], object]
+Prepare = Callable[[nn.Module, Tensor, int], Call]
 
 
 class Timing(NamedTuple):
@@ -67,18 +68,31 @@ def interleave(
     return {name: Timing.of(values) for name, values in times.items()}
 
 
-def peak_gflops(num_threads: int, side: int = 1536, repetitions: int = 8) -> float:
-    """Measure the best rate of a large float32 matrix product, in 1e9 operations/s.
+#: Runtimes whose matrix products in float32 on the CPU may be the fastest.
+CPU_FLOAT32 = ("pytorch", "onnxruntime")
 
-    PyTorch's and ONNX Runtime's products differ; the faster one counts.
+
+def peak_gflops(
+    num_threads: int,
+    side: int = 1536,
+    repetitions: int = 8,
+    runtimes: tuple[str, ...] = CPU_FLOAT32,
+) -> float:
+    """Measure the best rate of a large matrix product, in 1e9 operations per second.
+
+    Args:
+        num_threads: Threads on the CPU.
+        side: Rows and columns of the matrices.
+        repetitions: How often each product is timed.
+        runtimes: Who computes it; the fastest one counts.
     """
     calls: dict[str, Call] = {}
     product = _Product()
     a = torch.rand(side, side)
     with threads(num_threads):
-        for runtime in (_eager, _onnxruntime):
+        for name in runtimes:
             try:
-                calls[runtime.__name__] = runtime(product, a, num_threads)
+                calls[name] = RUNTIMES[name].prepare(product, a, num_threads)
             except ImportError:
                 continue
         timings = interleave(calls, repetitions, 2)
@@ -158,6 +172,7 @@ def _compiled(model: nn.Module, x: Tensor, num_threads: int) -> Call:
         with torch.no_grad():
             return network(x)
 
+    call()  # Compiles.
     return call
 
 
@@ -200,25 +215,45 @@ def _openvino(model: nn.Module, x: Tensor, num_threads: int) -> Call:
     return lambda: request.infer(inputs, share_inputs=True)
 
 
-def _on_gpu(call: Callable[[], object]) -> Call:
-    def synchronised() -> object:
-        result = call()
-        torch.cuda.synchronize()
-        return result
-
-    return synchronised
-
-
-def _cuda(model: nn.Module, x: Tensor, num_threads: int) -> Call:
-    return _on_gpu(_eager(model.cuda(), x.cuda(), num_threads))
-
-
 def _cuda_graph(model: nn.Module, x: Tensor, num_threads: int) -> Call:
     from ..deploy.cuda_graph import CudaGraph
 
-    graph = CudaGraph(TensorMode(model.cuda()), x.cuda())
-    images = x.cuda()
-    return _on_gpu(lambda: graph(images))
+    graph = CudaGraph(TensorMode(model), x)
+    return lambda: graph(x)
+
+
+def _placed(
+    prepare: Prepare, device: str, dtype: torch.dtype = torch.float32
+) -> Prepare:
+    """Put network and images on a device, in a precision, and wait for the device."""
+
+    def prepare_there(model: nn.Module, x: Tensor, num_threads: int) -> Call:
+        call = prepare(model.to(device, dtype), x.to(device, dtype), num_threads)
+
+        def synchronised() -> object:
+            result = call()
+            torch.cuda.synchronize()
+            return result
+
+        return synchronised if device == "cuda" else call
+
+    return prepare_there
+
+
+def peak_memory(call: Call, device: torch.device) -> int | None:
+    """Measure the most memory that PyTorch holds on a CUDA device during a call.
+
+    Returns:
+        Bytes beyond those held before the call, or None on other devices.
+    """
+    if device.type != "cuda":
+        return None
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    call()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before
 
 
 class Runtime(NamedTuple):
@@ -227,10 +262,14 @@ class Runtime(NamedTuple):
     Attributes:
         prepare: ``prepare(model, images, num_threads)`` gives a call to time.
         target: Which form of our networks it is given.
+        peak: Runtimes whose matrix products show what the machine could do.
+        peak_side: Size of the matrices for that.
     """
 
-    prepare: Callable[[nn.Module, Tensor, int], Call]
+    prepare: Prepare
     target: str
+    peak: tuple[str, ...] = CPU_FLOAT32
+    peak_side: int = 1536
 
 
 #: Name -> runtime.
@@ -239,6 +278,18 @@ RUNTIMES: dict[str, Runtime] = {
     "compile": Runtime(_compiled, "pytorch"),
     "onnxruntime": Runtime(_onnxruntime, "onnxruntime"),
     "openvino": Runtime(_openvino, "openvino"),
-    "cuda": Runtime(_cuda, "pytorch"),
-    "cuda-graph": Runtime(_cuda_graph, "pytorch"),
+    "pytorch-bf16": Runtime(
+        _placed(_eager, "cpu", torch.bfloat16), "pytorch", ("pytorch-bf16",)
+    ),
+}
+
+#: How CUDA devices are used, and in which precisions of weights and maps.
+_ON_CUDA = {"cuda": _eager, "cuda-compile": _compiled, "cuda-graph": _cuda_graph}
+_PRECISIONS = {"": torch.float32, "-fp16": torch.float16, "-bf16": torch.bfloat16}
+RUNTIMES |= {
+    f"{name}{suffix}": Runtime(
+        _placed(prepare, "cuda", dtype), "pytorch", (f"cuda{suffix}",), 8192
+    )
+    for name, prepare in _ON_CUDA.items()
+    for suffix, dtype in _PRECISIONS.items()
 }

@@ -107,19 +107,3 @@ def training_step(model: nn.Module, images: Tensor, mode: Mode) -> Callable[[], 
         return loss.detach()
 
     return step
-
-
-def peak_memory(call: Callable[[], object], device: torch.device) -> int | None:
-    """Measure the most memory that PyTorch holds on a CUDA device during a call.
-
-    Returns:
-        Bytes beyond what was held before the call, or None on other devices.
-    """
-    if device.type != "cuda":
-        return None
-    torch.cuda.synchronize(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
-    call()
-    torch.cuda.synchronize(device)
-    return torch.cuda.max_memory_allocated(device) - before

@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from mmlitehrnet.analysis.latency import Timing, interleave, peak_gflops
+from mmlitehrnet.analysis.candidates import CANDIDATES, build
+from mmlitehrnet.analysis.latency import RUNTIMES, Timing, interleave, peak_gflops
 
 TOOL = Path(__file__).parents[2] / "tools" / "benchmark.py"
 
@@ -37,6 +39,25 @@ def test_peak_is_plausible():
     assert 1 < peak_gflops(1, side=256, repetitions=3) < 1e6
 
 
+def test_lower_precision_is_another_runtime():
+    model = build(CANDIDATES["Naive Lite-HRNet-18"])
+    images = torch.randn(1, 3, 64, 32)
+    expected = RUNTIMES["pytorch"].prepare(model, images, 1)()
+    found = RUNTIMES["pytorch-bf16"].prepare(model, images, 1)()
+    assert found.dtype == torch.bfloat16
+    assert 0 < (found - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+def test_every_cuda_runtime_is_there_in_every_precision():
+    names = {name for name in RUNTIMES if name.startswith("cuda")}
+    assert names == {
+        f"cuda{kind}{precision}"
+        for kind in ("", "-compile", "-graph")
+        for precision in ("", "-fp16", "-bf16")
+    }
+    assert all(set(runtime.peak) <= set(RUNTIMES) for runtime in RUNTIMES.values())
+
+
 def test_table_json_and_plot(tmp_path, capsys):
     networks = ["Lite-HRNet-18 (MMPose)", "Lite-HRNet-18", "RTMPose-t"]
     arguments = ["--out", str(tmp_path), "--runtimes", "pytorch", "onnxruntime"]
@@ -50,7 +71,8 @@ def test_table_json_and_plot(tmp_path, capsys):
         assert [row["network"] for row in rows] == expected
         assert all(row["limit"] > 0 for row in rows)
         assert rows[0]["ratio"] == 1
-    assert {"processor", "threads", "peak GFLOP/s"} <= set(result["machine"])
+    assert {"processor", "threads"} <= set(result["machine"])
+    assert result["machine"]["peak GFLOP/s, pytorch/onnxruntime"] > 1
     table = (tmp_path / "benchmark.md").read_text()
     assert table.count("| pytorch |") == 4
     assert "Lite-HRNet-18, deployed" in capsys.readouterr().out
