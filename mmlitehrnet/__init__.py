@@ -8,6 +8,7 @@ config::
 
 from .backbones import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from .compatibility import allow_checkpoints
+from .hooks import ChannelsLastHook
 from .registration import register_all
 from .version import __version__
 
@@ -15,6 +16,7 @@ allow_checkpoints()
 register_all()
 
 __all__ = [
+    "ChannelsLastHook",
     "DiteHRNet",
     "LiteHRNet",
     "NaiveLiteHRNet",

@@ -1,0 +1,54 @@
+"""The hooks, in MMEngine's runner."""
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+
+from mmlitehrnet import LiteHRNet
+from tests.deploy.test_deploy import table
+
+
+class Model(BaseModel):
+    """A backbone that is trained to give nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = LiteHRNet(extra=table("LITE"))
+
+    def forward(self, images, mode):
+        (result,) = self.backbone(images)
+        self.layout = result.is_contiguous(memory_format=torch.channels_last)
+        return dict(loss=result.square().mean())
+
+
+def test_channels_last(tmp_path):
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+
+    def train(name, **hooks):
+        torch.manual_seed(0)
+        runner = Runner(
+            model=Model().double(),
+            work_dir=str(tmp_path / name),
+            experiment_name=name,
+            train_dataloader=dict(
+                dataset=[dict(images=image) for image in images],
+                sampler=dict(type="DefaultSampler", shuffle=False),
+                batch_size=2,
+                collate_fn=dict(type="default_collate"),
+            ),
+            train_cfg=dict(by_epoch=True, max_epochs=1),
+            optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.01)),
+            default_hooks=hooks,
+        )
+        runner.train()
+        return runner.model
+
+    plain = train("plain")
+    changed = train("changed", channels_last=dict(type="ChannelsLastHook"))
+    assert changed.layout and not plain.layout
+    for a, b in zip(plain.parameters(), changed.parameters()):
+        assert b.is_contiguous(memory_format=torch.channels_last) or b.dim() != 4
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+    saved = torch.load(tmp_path / "changed/epoch_1.pth")["state_dict"]
+    assert list(saved) == list(plain.state_dict())
