@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +56,11 @@ class KernelAggregation(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_kernels, *shape))
         for kernel in self.weight:
             nn.init.kaiming_uniform_(kernel, a=math.sqrt(5))  # As nn.Conv2d.
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args) -> nn.Module:
+        # Module.to(memory_format=...) fails on parameters of five dimensions; as
+        # rows, these stay as they are laid out.
+        return super()._apply(lambda t: fn(t.flatten(1)).view(t.shape), *args)
 
     def forward(self, attention: Tensor) -> Tensor:
         """Map weights (N, ``num_kernels``) to kernels (N, out, in / groups, k, k)."""

@@ -65,3 +65,16 @@ def test_groups_of_a_split_convolution_are_interleaved():
     y = conv(x)
     torch.testing.assert_close(y[:, 0::2], conv.conv[0](x[:, :4]))
     torch.testing.assert_close(y[:, 1::2], conv.conv[1](x[:, 4:]))
+
+
+def test_layout_channels_last_is_taken_and_changes_nothing():
+    conv = DynamicConv2d(8, 8, 3, num_kernels=4, groups=2, norm_cfg=NORM).double()
+    x = torch.randn(2, 8, 6, 6, dtype=torch.float64)
+    expected = conv(x)
+    before = conv.aggregation.weight
+    conv.to(memory_format=torch.channels_last)
+    assert conv.aggregation.weight is before and before.shape == (4, 8, 4, 3, 3)
+    y = conv(x.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(y, expected)
+    y.sum().backward()
+    assert conv.half().aggregation.weight.grad.dtype == torch.float16
