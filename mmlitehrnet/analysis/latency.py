@@ -148,6 +148,18 @@ class TensorMode(nn.Module):
         return self.model(x, None, mode="tensor")
 
 
+def compile_network(network: nn.Module) -> nn.Module:
+    """Compile a network, however many were compiled before.
+
+    PyTorch stops compiling the same function after a few times. Here many networks
+    share one, the forward pass of :class:`TensorMode`.
+    """
+    import torch._dynamo
+
+    torch._dynamo.config.cache_size_limit = 1024
+    return torch.compile(network)
+
+
 class _Product(nn.Module):
     """The square of a matrix, called as a model."""
 
@@ -166,7 +178,7 @@ def _eager(model: nn.Module, x: Tensor, num_threads: int) -> Call:
 
 
 def _compiled(model: nn.Module, x: Tensor, num_threads: int) -> Call:
-    network = torch.compile(TensorMode(model))
+    network = compile_network(TensorMode(model))
 
     def call() -> object:
         with torch.no_grad():

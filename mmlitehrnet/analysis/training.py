@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .latency import TensorMode
+from .latency import TensorMode, compile_network
 
 
 class Mode(NamedTuple):
@@ -88,7 +88,7 @@ def training_step(model: nn.Module, images: Tensor, mode: Mode) -> Callable[[], 
     with torch.no_grad():
         targets = [torch.rand_like(x) for x in _outputs(network(images))]
     if mode.compiled:
-        network = torch.compile(network)
+        network = compile_network(network)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     scaler = _grad_scaler(mode.precision is torch.float16)
 
