@@ -65,6 +65,7 @@ setup(
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Topic :: Scientific/Engineering :: Image Recognition",
         "Typing :: Typed",
@@ -75,11 +76,12 @@ setup(
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
     package_data={PACKAGE: ["py.typed"]},
     include_package_data=False,
+    # Tested: the oldest versions here, and those of docs/modern_stack.md.
     python_requires=">=3.11",
-    install_requires=["torch>=2.1", "mmengine>=0.10", "mmcv>=2.0.0"],
+    install_requires=["torch>=2.1", "mmengine>=0.10.7", "mmcv>=2.1.0"],
     extras_require={
-        "pose": ["mmpose>=1.3"],
-        "seg": ["mmsegmentation>=1.2"],
+        "pose": ["mmpose>=1.3.2"],
+        "seg": ["mmsegmentation>=1.2.2"],
         "det": ["mmdet>=3.2"],
         "cls": ["mmpretrain>=1.2"],
     },
