@@ -1,6 +1,5 @@
 """The training benchmark takes real steps and reports what it says."""
 
-import importlib.util
 import json
 
 import pytest
@@ -9,17 +8,9 @@ import torch
 from mmlitehrnet.analysis.candidates import BASELINE, CANDIDATES, build
 from mmlitehrnet.analysis.training import MODES, check_mode, training_step
 
-from .running import ROOT
+from .loading import load_tool
 
 CPU = torch.device("cpu")
-
-
-def load_tool():
-    path = ROOT / "tools/benchmark_training.py"
-    spec = importlib.util.spec_from_file_location("benchmark_training", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("mode", ["eager", "bf16-channels-last"])
@@ -48,7 +39,7 @@ def test_table_and_json(tmp_path, capsys):
     arguments = ["--device", "cpu", "--batch", "2", "3", "--size", "64", "32"]
     arguments += ["--modes", "eager", "channels-last", "--out", str(tmp_path)]
     arguments += ["--repetitions", "2", "--warmup", "0", "--threads", "1"]
-    load_tool().main(arguments)
+    load_tool("benchmark_training").main(arguments)
     result = json.loads((tmp_path / "training.json").read_text())
     rows = result["rows"]
     expected = [
@@ -77,5 +68,5 @@ def test_table_and_json(tmp_path, capsys):
 )
 def test_bad_arguments_are_named(arguments, message, capsys):
     with pytest.raises(SystemExit):
-        load_tool().parse_args([*arguments, "--device", "cpu"])
+        load_tool("benchmark_training").parse_args([*arguments, "--device", "cpu"])
     assert message in capsys.readouterr().err

@@ -1,6 +1,5 @@
 """The profile tells operators, times and shares of a call."""
 
-import importlib.util
 import json
 
 import pytest
@@ -8,15 +7,7 @@ import torch
 
 from mmlitehrnet.analysis.profile import profile_call
 
-from .running import ROOT
-
-
-def load_tool():
-    path = ROOT / "tools/profile_network.py"
-    spec = importlib.util.spec_from_file_location("profile_network", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from .loading import load_tool
 
 
 def test_shares_of_known_work():
@@ -33,7 +24,7 @@ def test_shares_of_known_work():
 def test_page_and_json(tmp_path):
     arguments = ["--device", "cpu", "--batch", "2", "--size", "64", "32"]
     arguments += ["--networks", "Naive Lite-HRNet-18", "--rows", "3"]
-    load_tool().main([*arguments, "--out", str(tmp_path)])
+    load_tool("profile_network").main([*arguments, "--out", str(tmp_path)])
     results = json.loads((tmp_path / "profile.json").read_text())["results"]
     kinds = ["inference", "inference, deployed", "training step"]
     assert [result["what"] for result in results] == kinds
