@@ -33,7 +33,7 @@ def checkpoint():
     history = HistoryBuffer()
     for value in (1.0, 2.5, 0.5):
         history.update(value)
-    arrays = {number: np.arange(3).astype(number) for number in NUMBERS}
+    arrays = {number: np.arange(6).reshape(2, 3).astype(number) for number in NUMBERS}
     return dict(
         state_dict=model.state_dict(),
         optimizer=optimizer.state_dict(),
@@ -64,8 +64,8 @@ def test_checkpoints_load_whichever_numpy_wrote_them(numpy):
     assert loaded["message_hub"]["runtime_info"]["best_score"] == 0.5
     for number in NUMBERS:
         array = loaded["meta"]["dataset_meta"][number]
-        assert array.dtype == number
-        assert array.tolist() == np.arange(3).astype(number).tolist()
+        assert type(array) is np.ndarray and array.dtype == number
+        assert array.tolist() == np.arange(6).reshape(2, 3).astype(number).tolist()
 
 
 def test_statistics_are_all_that_a_file_can_get():
@@ -83,10 +83,10 @@ def test_statistics_are_all_that_a_file_can_get():
 
 
 class Call:
-    """Pickled as a call."""
+    """Pickled as a call, and as a state that its result is filled with."""
 
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
+    def __init__(self, function, *arguments, **state):
+        self.call = function, arguments, *state.values()
 
     def __reduce__(self):
         return self.call
@@ -99,6 +99,10 @@ HARM = {
         getattr, np.ndarray, "__subclasses__"
     ),
     "getattr of something else": lambda path: Call(getattr, HistoryBuffer, "__init__"),
+    "memory as objects": lambda path: Call(np.ndarray, (1,), "O", b"\1" * 8),
+    "array of objects": lambda path: np.array([{}]),
+    "array of records": lambda path: np.zeros(2, [("a", "f8")]),
+    "masked array": lambda path: np.ma.zeros(2),
     "statistic called": lambda path: Call(HistoryBuffer.mean, HistoryBuffer([1], [1])),
 }
 
@@ -114,6 +118,22 @@ def test_harmful_files_are_refused(kind, zipped, tmp_path):
     with pytest.raises(pickle.UnpicklingError):
         torch.load(file)
     assert not harmed.exists()
+
+
+@needs_weights_only
+@pytest.mark.parametrize("code", NUMBERS)
+def test_files_cannot_change_the_types_of_numbers(code):
+    before = np.dtype(code).__reduce__()
+    for state in (
+        (3, ">", None, None, None, -1, -1, 0),
+        (3, "<", (np.dtype("f8"), (1000,)), None, None, -1, -1, 0),
+        (3, "<", None, ("a",), {"a": (np.dtype("f8"), 1000)}, -1, -1, 63),
+    ):
+        file = io.BytesIO()
+        torch.save(Call(np.dtype, code, False, True, state=state), file)
+        file.seek(0)
+        assert torch.load(file) is np.dtype(code)
+        assert np.dtype(code).__reduce__() == before
 
 
 LOAD = """
@@ -144,12 +164,13 @@ for added in set(torch.serialization.get_safe_globals()) - before:
 
 @needs_weights_only
 def test_what_is_allowed_is_short_and_known():
-    assert set(run_python("-c", ADDED).stdout.split()) == {
+    assert set(run_python("-c", ADDED).stdout.splitlines()) == {
         *(f"{module}._reconstruct" for module in NUMPY_MODULES),
         *(f"{module}.scalar" for module in NUMPY_MODULES),
+        "numpy.ndarray",
+        "numpy.dtype",
         "ndarray",
-        "dtype",
-        *(type(np.dtype(number)).__qualname__ for number in NUMBERS),
+        *(f"dtype {number}" for number in NUMBERS),
         "HistoryBuffer",
         "builtins.getattr",
     }
