@@ -202,6 +202,8 @@ def _onnxruntime(model: nn.Module, x: Tensor, num_threads: int) -> Call:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.log_severity_level = 3
+    # Otherwise a session's threads go on spinning into the next network's turn.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     with tempfile.TemporaryDirectory() as folder:
         session = onnxruntime.InferenceSession(
             _exported(model, x, folder), options, providers=["CPUExecutionProvider"]
