@@ -1,11 +1,13 @@
 """The profile tells operators, times and shares of a call."""
 
 import json
+import re
 
 import pytest
 import torch
 
 from mmlitehrnet.analysis.profile import profile_call
+from mmlitehrnet.analysis.runtime_profile import profile_operators
 
 from .loading import load_tool
 
@@ -32,3 +34,21 @@ def test_page_and_json(tmp_path):
     page = (tmp_path / "profile.md").read_text()
     assert page.count("| aten::") >= 6
     assert all(f"### Naive Lite-HRNet-18, {kind}\n" in page for kind in kinds)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_operators_of_a_runtime(runtime, capsys):
+    arguments = ["--networks", "Naive Lite-HRNet-18", "--size", "64", "32"]
+    arguments += ["--runs", "3", "--threads", "1", "--runtimes", runtime]
+    load_tool("profile_runtimes").main(arguments)
+    page = capsys.readouterr().out
+    total, nodes = re.search(r"([\d.]+) ms in (\d+) nodes", page).groups()
+    rows = re.findall(r"^\| (\w.*) \| (\d+) \| ([\d.]+) \| (\d+)% \|$", page, re.M)
+    assert "conv" in rows[0][0].lower() and int(rows[0][3]) > 30
+    assert 0 < sum(int(row[1]) for row in rows) <= int(nodes)
+    assert sum(float(row[2]) for row in rows) <= float(total) + 0.1
+
+
+def test_an_unknown_runtime_is_named(tmp_path):
+    with pytest.raises(ValueError, match="runtime must be one of .* got 'tensorrt'"):
+        profile_operators("tensorrt", tmp_path, torch.rand(1, 3, 32, 32), 1)
