@@ -22,8 +22,10 @@ def _running_statistics_kept(block: nn.Module) -> Iterator[None]:
         if isinstance(m, _BatchNorm) and m.training and m.track_running_stats
     ]
     kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
+    for norm, (_, batches) in zip(norms, kept):
+        # SyncBatchNorm insists on a counter.
+        counter = None if batches is None else batches.clone()
+        norm.momentum, norm.num_batches_tracked = 0.0, counter
     try:
         yield
     finally:

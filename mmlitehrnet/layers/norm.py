@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
 
 
 class _SingleValue:
@@ -36,15 +38,54 @@ class BatchNorm2d(_SingleValue, nn.BatchNorm2d):
     """``nn.BatchNorm2d`` that accepts a single value per channel in training."""
 
 
-class SyncBatchNorm(_SingleValue, nn.SyncBatchNorm):
-    """``nn.SyncBatchNorm`` that accepts a single value on a single process.
+class SyncBatchNorm(_SingleValue, nn.BatchNorm2d):
+    """``nn.SyncBatchNorm`` that accepts a single value, and works on the CPU too.
 
-    With several processes it is PyTorch's: all of them must take part in the
-    exchange of statistics, which then cover more than one value.
+    On one process it is :class:`BatchNorm2d`. With several, all of them must take
+    part in the exchange of statistics, which then cover more than one value: on
+    GPUs this is PyTorch's, which takes CUDA tensors only; on the CPU it is done
+    here.
+
+    It is no subclass of PyTorch's on purpose: DistributedDataParallel refuses that
+    one on the CPU, and MMEngine replaces it on one process by a layer that does not
+    accept a single value.
     """
+
+    #: What PyTorch's forward asks of its layer.
+    process_group = None
+    _check_non_zero_input_channels = nn.SyncBatchNorm._check_non_zero_input_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (N, C, H, W) channel by channel."""
+        if not (self.training and self._synchronised()):
+            return super().forward(x)
+        if x.is_cuda:
+            return nn.SyncBatchNorm.forward(self, x)
+        return self._forward_on_cpu(x)
 
     def _synchronised(self) -> bool:
         return dist.is_available() and dist.is_initialized()
+
+    def _forward_on_cpu(self, x: Tensor) -> Tensor:
+        values = x if x.dtype == torch.float64 else x.float()
+        count = values.new_tensor([x.numel() / x.shape[1]])
+        sums = all_reduce(torch.cat([values.sum((0, 2, 3)), count]))
+        count = sums[-1].item()
+        mean = sums[:-1] / count
+        centred = values - mean[:, None, None]
+        var = all_reduce(centred.square().sum((0, 2, 3))) / count
+        if self.track_running_stats:
+            self.num_batches_tracked.add_(1)
+            weight = self.momentum
+            if weight is None:
+                weight = 1 / self.num_batches_tracked.item()
+            unbiased = var.detach() * count / max(count - 1, 1)
+            self.running_mean.lerp_(mean.detach().to(self.running_mean), weight)
+            self.running_var.lerp_(unbiased.to(self.running_var), weight)
+        y = centred * (var + self.eps).rsqrt()[:, None, None]
+        if self.affine:
+            y = y * self.weight[:, None, None] + self.bias[:, None, None]
+        return y.to(x.dtype)
 
 
 _SINGLE_VALUE_TYPES = {

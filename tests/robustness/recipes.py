@@ -1,0 +1,106 @@
+"""The shipped configs, made small: tiny networks, tiny data, no workers."""
+
+from pathlib import Path
+
+from mmengine import Config
+
+from mmlitehrnet.sample_data import make_cityscapes, make_coco
+
+from ..running import ROOT
+
+WIDTHS = (8, 16, 24, 32)
+STAGES = dict(
+    stages_spec=dict(
+        num_modules=(1, 1, 1), num_channels=[WIDTHS[:count] for count in (2, 3, 4)]
+    )
+)
+
+
+def _hrnet_stage(branches: int) -> dict:
+    return dict(
+        num_modules=1,
+        num_branches=branches,
+        block="BOTTLENECK" if branches == 1 else "BASIC",
+        num_blocks=(1,) * branches,
+        num_channels=WIDTHS[:branches],
+    )
+
+
+#: Backbone -> arguments of a network of one module a stage.
+TINY = {
+    "LiteHRNet": dict(extra=STAGES),
+    "NaiveLiteHRNet": dict(extra=STAGES),
+    "DiteHRNet": dict(extra=STAGES),
+    "SmallHRNet": dict(extra={f"stage{n}": _hrnet_stage(n) for n in (1, 2, 3, 4)}),
+}
+SIZES = {"pose": (64, 64), "seg": (64, 128)}  # height, width
+CONFIGS = {
+    "pose": "configs/pose/litehrnet_18_coco_256x192.py",
+    "seg": "configs/seg/litehrnet_18_cityscapes_512x1024.py",
+}
+#: task -> package as `mim` knows it
+PACKAGES = {"pose": "mmpose", "seg": "mmsegmentation"}
+#: task -> name of the validation score
+SCORES = {"pose": "coco/AP", "seg": "mIoU"}
+
+
+def make_data(task: str, folder: Path, num_train: int = 4, num_val: int = 3) -> Path:
+    """Small generated data in the format that the config of a task reads."""
+    make, size = {
+        "pose": (make_coco, (96, 96)),
+        "seg": (make_cityscapes, SIZES["seg"]),
+    }[task]
+    return make(folder, num_train, num_val, size=size, quiet=True)
+
+
+def small_config(task: str, data_root: Path, backbone: str = "LiteHRNet") -> Config:
+    """A shipped config, small enough to train a step in a tenth of a second."""
+    cfg = Config.fromfile(ROOT / CONFIGS[task])
+    cfg.default_hooks.logger.interval = 1
+    cfg.randomness = dict(seed=0)
+    cfg.train_dataloader.batch_size = 2
+    parts = [cfg[f"{part}_dataloader"] for part in ("train", "val", "test")]
+    for part in parts:
+        part.update(num_workers=0, persistent_workers=False)
+        part.dataset.data_root = f"{data_root}/"
+        steps = {step.type: step for step in part.dataset.pipeline}
+        {"pose": _shrink_pose, "seg": _shrink_seg}[task](part, steps, data_root)
+    cfg.model.backbone = dict(type=backbone, **TINY[backbone])
+    if task == "pose":
+        cfg.model.head.in_channels = WIDTHS[0]
+        cfg.model.head.decoder = _codec()
+        ann_file = f"{data_root}/annotations/person_keypoints_val2017.json"
+        cfg.val_evaluator.ann_file = cfg.test_evaluator.ann_file = ann_file
+    else:
+        cfg.model.backbone.update(
+            norm_cfg=cfg.norm_cfg, with_head=False, out_indices=(0, 1, 2)
+        )
+        cfg.model.decode_head.in_channels = list(WIDTHS[:3])
+        cfg.model.data_preprocessor["size"] = SIZES["seg"]
+    return cfg
+
+
+def _codec() -> dict:
+    height, width = SIZES["pose"]
+    return dict(
+        type="MSRAHeatmap",
+        input_size=(width, height),
+        heatmap_size=(width // 4, height // 4),
+        sigma=1,
+    )
+
+
+def _shrink_pose(part: dict, steps: dict, data_root: Path) -> None:
+    steps["TopdownAffine"].input_size = SIZES["pose"][::-1]
+    if "GenerateTarget" in steps:
+        steps["GenerateTarget"].encoder = _codec()
+    if part.dataset.get("bbox_file"):
+        boxes = part.dataset.bbox_file.rsplit("/", 1)[-1]
+        part.dataset.bbox_file = f"{data_root}/person_detection_results/{boxes}"
+
+
+def _shrink_seg(part: dict, steps: dict, data_root: Path) -> None:
+    resize = steps.get("RandomResize") or steps["Resize"]
+    resize.scale = SIZES["seg"][::-1]
+    if "RandomCrop" in steps:
+        steps["RandomCrop"].crop_size = SIZES["seg"]
