@@ -64,12 +64,11 @@ def test_two_processes_follow_one(runs, network):
     one = torch.tensor(runs["one"][network]["losses"])
     halves = [torch.tensor(runs[key][network]["losses"]) for key in ("first", "second")]
     two = sum(halves) / 2
-    assert len(one) == STEPS and one[0] != one[-1]
+    assert len(one) == STEPS
     assert ((one - two) / one).abs().max() < TOLERANCE
     # The halves are different images.
     assert not torch.allclose(*halves, rtol=TOLERANCE)
-    before, after = one[0], one[-1]
-    assert after < before
+    assert one[-1] < one[0]
 
 
 def evaluate_alone(cfg, checkpoint, work_dir):
@@ -108,9 +107,8 @@ def test_mim_on_two_processes(data, task, tmp_path):
     assert "Distributed training: True" in log
 
     alone = evaluate_alone(Config.fromfile(tmp_path / "small.py"), checkpoint, tmp_path)
-    line = re.findall(r"Iter\(test\) .*?(\S+: [\d.-]+(?: +\S+: [\d.-]+)*)", log)[-1]
-    printed = dict(re.findall(r"(\S+): ([\d.-]+)", line))
     scores = {"pose": ("coco/AP", "coco/AR", "EPE"), "seg": ("mIoU", "aAcc", "mAcc")}
     for name in scores[task]:
-        assert float(printed[name]) == pytest.approx(alone[name], abs=1e-4), name
+        printed = re.findall(rf"{name}: ([\d.]+)", log)[-1]
+        assert float(printed) == pytest.approx(alone[name], abs=1e-3), name
     assert alone[scores[task][-1]] > 0
