@@ -14,7 +14,11 @@ param_scheduler = [
     dict(type="MultiStepLR", milestones=[170, 200], gamma=0.1, by_epoch=True),
 ]
 auto_scale_lr = dict(base_batch_size=256)
-default_hooks = dict(checkpoint=dict(rule="greater", max_keep_ckpts=3))
+# Checkpoints that survive a crash; docs/robustness.md.
+default_hooks = dict(
+    checkpoint=dict(type="SafeCheckpointHook", rule="greater", max_keep_ckpts=3),
+    finite_loss=dict(type="FiniteLossHook"),
+)
 
 # The network itself is the config's own; its first map has 40 channels unless a config
 # says otherwise.

@@ -88,4 +88,8 @@ param_scheduler = [
     dict(type="PolyLR", power=0.9, eta_min=0, begin=0, end=160000, by_epoch=False)
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=16)
-default_hooks = dict(checkpoint=dict(save_best="mIoU", max_keep_ckpts=3))
+# Checkpoints that survive a crash; docs/robustness.md.
+default_hooks = dict(
+    checkpoint=dict(type="SafeCheckpointHook", save_best="mIoU", max_keep_ckpts=3),
+    finite_loss=dict(type="FiniteLossHook"),
+)
