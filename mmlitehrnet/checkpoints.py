@@ -56,9 +56,17 @@ def _getattr(instance: Any, name: str) -> Any:
     raise pickle.UnpicklingError(f"it reads the attribute {name!r} of {instance!r}")
 
 
+def _encode(text: str, encoding: str) -> bytes:
+    """How a pickle of protocol 2 holds bytes."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it asks for the codec {encoding!r}")
+    return text.encode(encoding)
+
+
 def _allowed() -> dict[tuple[str, str], Any]:
     """What a checkpoint may name, by module and name."""
     table: dict[tuple[str, str], Any] = {
+        ("_codecs", "encode"): _encode,
         ("collections", "OrderedDict"): collections.OrderedDict,
         ("collections", "deque"): collections.deque,
         ("collections", "Counter"): collections.Counter,

@@ -10,17 +10,15 @@ compared with the trained network; the command fails if they are not equal.
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
-from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.analysis.networks import config_input_size, network_from_config
+from mmlitehrnet.checkpoints import CheckpointError, load_weights
 from mmlitehrnet.deploy.export import MIN_OPSET, export_onnx
 from mmlitehrnet.deploy.forms import FORMS
 
@@ -83,19 +81,17 @@ def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module
         trust: Whether to load objects other than weights too.
 
     Raises:
-        SystemExit: If the checkpoint holds objects other than weights.
+        SystemExit: If the checkpoint does not fit, or holds more than weights and
+            logs.
     """
     config.model.pop("pretrained", None)
     model = network_from_config(config)
     if checkpoint is not None:
         try:
-            weights = torch.load(checkpoint, map_location="cpu", weights_only=not trust)
-        except pickle.UnpicklingError as error:
-            raise SystemExit(
-                f"{checkpoint} holds more than weights ({error}). If you know where "
-                "it comes from, pass --trust-checkpoint"
-            ) from error
-        _load_checkpoint_to_model(model, weights)
+            load_weights(model, checkpoint, trust=trust)
+        except CheckpointError as error:
+            hint = "" if trust else " (--trust-checkpoint loads any objects)"
+            raise SystemExit(f"{error}{hint}") from error
     return model.eval()
 
 

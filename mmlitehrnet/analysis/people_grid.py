@@ -14,6 +14,8 @@ from mmpose.structures import PoseDataSample, merge_data_samples
 from mmpose.visualization import PoseLocalVisualizer
 from xtcocotools.coco import COCO
 
+from ..checkpoints import load_weights
+
 ZOOM = 1.5
 
 
@@ -56,7 +58,8 @@ def draw_people_grid(
         columns: Images in a row of the grid.
     """
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
-    model = init_model(str(config), str(checkpoint), device=device)
+    model = init_model(str(config), device=device)
+    load_weights(model, checkpoint)
     dataset = Config.fromfile(config).val_dataloader.dataset
     coco = COCO(str(Path(dataset.data_root, dataset.ann_file)))
     folder = Path(dataset.data_root, dataset.data_prefix.img)

@@ -12,6 +12,8 @@ from mmengine.registry import init_default_scope
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import DATASETS
 
+from ..checkpoints import load_weights
+
 GAP = 4
 VOID = 255
 
@@ -38,7 +40,8 @@ def draw_street_grid(
         num_images: Number of images, taken evenly from the set.
     """
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
-    model = init_model(str(config), str(checkpoint), device=device)
+    model = init_model(str(config), device=device)
+    load_weights(model, checkpoint)
     cfg = Config.fromfile(config)
     init_default_scope(cfg.default_scope)
     dataset = DATASETS.build(cfg.val_dataloader.dataset)
