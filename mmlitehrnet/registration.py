@@ -26,6 +26,8 @@ LATER_MODULES: dict[tuple[str, str], str] = {
     ("mmpose", "MODELS"): "mmlitehrnet.mmpose_models",
     ("mmpose", "KEYPOINT_CODECS"): "mmlitehrnet.codecs",
     ("mmpose", "VISUALIZERS"): "mmlitehrnet.compatibility.drawing",
+    ("mmpose", "DATASETS"): "mmlitehrnet.datasets.pose",
+    ("mmseg", "DATASETS"): "mmlitehrnet.datasets.seg",
 }
 
 

@@ -13,7 +13,7 @@ augmentation = [
 ]
 
 # By these names MMPose's Inferencers look for them.
-dataset_type = "CocoDataset"
+dataset_type = "CheckedCocoDataset"
 data_mode = "topdown"
 data_root = "data/coco/"
 train_dataloader = dict(

@@ -12,7 +12,7 @@ augmentation = [
 ]
 
 # By these names MMPose's Inferencers look for them.
-dataset_type = "MpiiDataset"
+dataset_type = "CheckedMpiiDataset"
 data_mode = "topdown"
 data_root = "data/mpii/"
 train_dataloader = dict(

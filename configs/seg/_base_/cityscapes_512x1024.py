@@ -77,10 +77,13 @@ tta_pipeline = [
         ],
     ),
 ]
+dataset_type = "CheckedCityscapesDataset"
 train_dataloader = dict(
-    batch_size=4, num_workers=4, dataset=dict(pipeline=train_pipeline)
+    batch_size=4,
+    num_workers=4,
+    dataset=dict(type=dataset_type, pipeline=train_pipeline),
 )
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(dataset=dict(type=dataset_type, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
 # SGD (1e-2, momentum 0.9, weight decay 5e-4) and 160k iterations are schedule_160k's.
