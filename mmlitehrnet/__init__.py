@@ -6,7 +6,7 @@ config::
     custom_imports = dict(imports=['mmlitehrnet'], allow_failed_imports=False)
 """
 
-from . import hooks  # noqa: F401  Registers them.
+from . import bfloat16, hooks  # noqa: F401  Registers them.
 from .backbones import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from .compatibility import allow_checkpoints
 from .hooks import ChannelsLastHook

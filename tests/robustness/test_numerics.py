@@ -1,0 +1,126 @@
+"""Extreme inputs, reproducibility, memory, and reduced precision."""
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+
+from .long_run import run
+from .recipes import CONFIGS, TINY, make_data, small_config
+
+BACKBONES = {
+    cls.__name__: cls for cls in (LiteHRNet, NaiveLiteHRNet, DiteHRNet, SmallHRNet)
+}
+EXTREMES = {
+    "all black": lambda x: torch.zeros_like(x),
+    "all white": lambda x: torch.ones_like(x) * 255,
+    "huge contrast": lambda x: (x > 0) * 1e6 - 5e5,
+    "one bright pixel": lambda x: torch.zeros_like(x).index_fill_(
+        3, torch.tensor([5]), 1e6
+    ),
+    "tiny contrast": lambda x: x * 1e-20,
+}
+
+
+@pytest.mark.parametrize("extreme", EXTREMES.values(), ids=EXTREMES)
+@pytest.mark.parametrize("name", BACKBONES)
+def test_gradients_stay_finite(name, extreme):
+    net = BACKBONES[name](**TINY[name]).train()
+    x = extreme(torch.randn(2, 3, 64, 64)).requires_grad_()
+    (y,) = net(x)
+    (y - 1).square().mean().backward()
+    assert y.isfinite().all() and x.grad.isfinite().all()
+    for key, parameter in net.named_parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all(), key
+    for key, buffer in net.named_buffers():
+        assert buffer.isfinite().all(), key
+
+
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return {task: make_data(task, folder / task) for task in CONFIGS}
+
+
+def losses_and_weights(task, data, work_dir, steps=2, **changes):
+    """Train a few steps, random augmentation included."""
+    cfg = small_config(task, data)
+    cfg.merge_from_dict(changes)
+    cfg.update(work_dir=str(work_dir), log_level="ERROR")
+    cfg.experiment_name = work_dir.name
+    cfg.train_cfg = dict(type="IterBasedTrainLoop", max_iters=steps)
+    cfg.param_scheduler = None
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.default_hooks.checkpoint.update(by_epoch=False, save_best=None)
+    runner = Runner.from_cfg(cfg)
+    model = runner.train()
+    log = runner.message_hub.get_scalar("train/loss").data[0].tolist()
+    return log, model.state_dict()
+
+
+@pytest.mark.parametrize("task", CONFIGS)
+def test_the_same_seed_gives_the_same_run(task, data, tmp_path):
+    same = dict(randomness=dict(seed=0, deterministic=True))
+    try:
+        losses, weights = losses_and_weights(task, data[task], tmp_path / "1", **same)
+        again, twice = losses_and_weights(task, data[task], tmp_path / "2", **same)
+        other = dict(randomness=dict(seed=1, deterministic=True))
+        differing, _ = losses_and_weights(task, data[task], tmp_path / "3", **other)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert losses == again and len(losses) == 2
+    assert all(torch.equal(weights[name], twice[name]) for name in weights)
+    assert differing != losses
+
+
+def kept_bytes(net, x):
+    """Size of what a forward pass keeps for the backward pass, in bytes."""
+    kept = {}
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = net(x)
+    return sum(kept.values()), out
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_checkpointing_lowers_the_memory(name):
+    x = torch.randn(2, 3, 64, 64)
+    plain = BACKBONES[name](**TINY[name]).train()
+    saving = BACKBONES[name](**TINY[name], with_cp=True).train()
+    saving.load_state_dict(plain.state_dict())
+    much, out = kept_bytes(plain, x)
+    little, same = kept_bytes(saving, x)
+    assert torch.equal(out[0], same[0])
+    assert little < 0.75 * much
+
+
+def test_bfloat16_follows_float32(data, tmp_path):
+    full, weights = losses_and_weights("pose", data["pose"], tmp_path / "1", STEPS)
+    half, others = losses_and_weights(
+        "pose",
+        data["pose"],
+        tmp_path / "2",
+        STEPS,
+        **{
+            "optim_wrapper.type": "Bfloat16OptimWrapper",
+            "model.train_cfg": dict(compute_acc=False),
+        },
+    )
+    # It is another precision, and the same training.
+    assert half != full and half == pytest.approx(full, rel=0.02)
+    assert full[-1] < 0.9 * full[0]
+    assert all(value.dtype != torch.bfloat16 for value in others.values())
+
+
+def test_the_long_run_measures(tmp_path):
+    result = run(tmp_path, 4, "float32", num_train=2, num_val=1)
+    assert result["iters"] == 4 and result["peak_mib"] > 100
