@@ -84,11 +84,29 @@ class BlockType(NamedTuple):
             from the list of branch maps to one of the same shapes.
         min_width: Narrowest branch that the block can have.
         uses_ratio: Whether ``reduce_ratio`` means anything to it.
+        uses_groups: Whether ``num_groups`` and ``num_kernels`` do.
+        most_branches: Number of branches that it has settings for, if limited.
     """
 
     make: Callable[[BlockConfig, int, bool], nn.Module]
     min_width: int = 2
     uses_ratio: bool = False
+    uses_groups: bool = False
+    most_branches: int | None = None
+
+    def check(self, config: BlockConfig) -> None:
+        """Check a config as far as the block uses it.
+
+        Raises:
+            ValueError: If it has too many branches, or see :meth:`BlockConfig.check`.
+        """
+        if self.most_branches is not None and len(config.channels) > self.most_branches:
+            raise ValueError(
+                f"num_channels must have at most {self.most_branches} widths for "
+                f"blocks with global context modeling, got {config.channels}"
+            )
+        if self.uses_groups:
+            config.check()
 
 
 Part = Callable[[BlockConfig], nn.Module]
@@ -177,7 +195,11 @@ _WEIGHTED_WIDTH = 2 * SPATIAL_REDUCTION
 
 def _weighting(*parts: tuple[str, Part], min_width: int) -> BlockType:
     return BlockType(
-        partial(_joint_blocks, dict(parts)), min_width, uses_ratio=CROSS in parts
+        partial(_joint_blocks, dict(parts)),
+        min_width,
+        uses_ratio=CROSS in parts,
+        uses_groups=DSC in parts,
+        most_branches=len(GLOBAL_REDUCTIONS) if GCM in parts else None,
     )
 
 

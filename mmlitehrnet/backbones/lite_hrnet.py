@@ -142,10 +142,9 @@ class LiteHRNet(HighResolutionNet):
             config = BlockConfig(
                 row.channels, row.reduce_ratio, **cfgs, **self.block_options
             )
-            config.check()
-            make = partial(
-                BLOCK_TYPES[row.module_type].make, config, row.num_blocks, with_cp
-            )
+            block = BLOCK_TYPES[row.module_type]
+            block.check(config)
+            make = partial(block.make, config, row.num_blocks, with_cp)
             stages.append(Stage(row.channels, row.num_modules, make, row.with_fuse))
         self.build_stages(found.stem["out_channels"], stages)
 
