@@ -259,6 +259,11 @@ class Mismatch(NamedTuple):
         """Whether every tensor of the model gets its value."""
         return not (self.missing or self.shapes or self.errors)
 
+    @property
+    def exact(self) -> bool:
+        """Whether, besides, the checkpoint holds nothing else."""
+        return self.complete and not self.unexpected
+
 
 def compare_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Mismatch:
     """Find out what of a checkpoint does not fit a model, which stays as it is.

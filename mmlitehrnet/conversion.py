@@ -13,9 +13,10 @@ from typing import NamedTuple
 import torch
 from mmengine.config import Config
 from rich.progress import track
-from torch import Tensor, nn
+from torch import Tensor
 
 from .analysis.networks import network_from_config
+from .checkpoints import compare_weights
 
 Weights = dict[str, Tensor]
 
@@ -225,35 +226,6 @@ def _some(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + more
 
 
-def misfits(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
-    """Say what keeps weights from loading strictly into a model.
-
-    The model's weights are replaced by those that fit.
-
-    Args:
-        model: A pose estimator or a segmentor.
-        weights: Weights under its names.
-
-    Returns:
-        A line for each kind of misfit; none if they load strictly.
-    """
-    own = model.state_dict()
-    other_shape = {
-        name: f"{name} {tuple(value.shape)}, not {tuple(own[name].shape)}"
-        for name, value in weights.items()
-        if name in own and value.shape != own[name].shape
-    }
-    fitting = {k: v for k, v in weights.items() if k not in other_shape}
-    found = model.load_state_dict(fitting, strict=False)
-    missing = [name for name in found.missing_keys if name not in other_shape]
-    kinds = {
-        "missing": missing,
-        "not of the model": found.unexpected_keys,
-        "of another shape": list(other_shape.values()),
-    }
-    return [f"{len(v)} {kind}: {_some(v)}" for kind, v in kinds.items() if v]
-
-
 def fitting_configs(weights: Weights, root: Path) -> list[Path]:
     """Find the configs whose models load weights strictly.
 
@@ -275,7 +247,7 @@ def fitting_configs(weights: Weights, root: Path) -> list[Path]:
         for path in track(paths, description=f"Configs of {folder.name}"):
             config = Config.fromfile(path)
             with torch.device("meta"):  # Shapes only.
-                fits = not misfits(network_from_config(config), shapes)
+                fits = compare_weights(network_from_config(config), shapes).exact
             found += [path] * fits
         if found:
             return found

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .weights import load_checkpoint, weights_of
+from .checkpoints import load_checkpoint, weights_of
 
 
 def plain(value: object) -> object:

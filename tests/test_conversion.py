@@ -17,10 +17,15 @@ from torch.nn import functional as F
 
 from mmlitehrnet import SmallHRNet
 from mmlitehrnet.analysis.networks import network_from_config
-from mmlitehrnet.conversion import convert, find_layout, fitting_configs, misfits
+from mmlitehrnet.checkpoints import (
+    compare_weights,
+    explain,
+    load_checkpoint,
+    weights_of,
+)
+from mmlitehrnet.conversion import convert, find_layout, fitting_configs
 from mmlitehrnet.inference.predictors import SCHEME
 from mmlitehrnet.publishing import publish
-from mmlitehrnet.weights import load_checkpoint, weights_of
 
 from .backbones.reference import difference, images, sane_weights
 from .running import ROOT
@@ -217,19 +222,16 @@ def test_unknown_layouts_and_names_are_refused(authors_lite):
         convert(weights)
 
 
-def test_misfits_name_what_is_wrong(authors_lite, lite_config):
+def test_only_an_exact_fit_is_one(authors_lite, lite_config):
     model = network_from_config(Config.fromfile(lite_config))
     weights = convert(authors_lite.state_dict()).weights
-    assert misfits(model, weights) == []
-    bias = weights.pop("head.final_layer.bias")
-    weights["head.final_layer.biases"] = bias
-    weights["head.final_layer.weight"] = torch.ones(16, 16, 1, 1)
-    assert misfits(model, weights) == [
-        "1 missing: head.final_layer.bias",
-        "1 not of the model: head.final_layer.biases",
-        "1 of another shape: head.final_layer.weight (16, 16, 1, 1), "
-        "not (17, 16, 1, 1)",
-    ]
+    assert compare_weights(model, weights).exact
+    more = {**weights, "head.final_layer.biases": torch.ones(17)}
+    found = compare_weights(model, more)
+    assert found.complete and not found.exact
+    assert "1 of its tensors have no place in the model: head.final" in explain(found)
+    del weights["head.final_layer.bias"]
+    assert not compare_weights(model, weights).complete
 
 
 def test_weights_of_another_network_are_not_written(

@@ -311,7 +311,11 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
         (image, tmp_path / "no.py", pose[1]): "config .*no.py: there is no such file",
         (image, pose[0], tmp_path / "no.pth"): "no.pth: there is no such",
         (image, pose[0], evil): "holds more than weights",
-        (image, pose[0], seg[1]): "does not fit the model of .*pose.py: .*missing",
+        (
+            image,
+            pose[0],
+            seg[1],
+        ): "does not fit the model of .*pose.py: .*(lacks|not one)",
         (image, detection, det_checkpoint): "default_scope='mmdet'",
         (image, *seg, *options): "--det-config: not an option",
         (image, *pose, "--opacity", 1): "--opacity: not an option",

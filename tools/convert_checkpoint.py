@@ -19,9 +19,15 @@ from mmengine.config import Config, DictAction
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.analysis.networks import network_from_config
-from mmlitehrnet.conversion import Conversion, convert, fitting_configs, misfits
+from mmlitehrnet.checkpoints import (
+    CheckpointError,
+    compare_weights,
+    explain,
+    load_checkpoint,
+    weights_of,
+)
+from mmlitehrnet.conversion import Conversion, convert, fitting_configs
 from mmlitehrnet.publishing import to_bytes, weights_only, write_new
-from mmlitehrnet.weights import load_checkpoint, weights_of
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -65,10 +71,10 @@ def verify(found: Conversion, args: argparse.Namespace) -> str:
         return f"loads strictly into {names}"
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options)
-    wrong = misfits(network_from_config(config), found.weights)
-    if wrong:
-        raise ValueError(
-            f"the weights do not fit the model of {args.config}: " + "; ".join(wrong)
+    mismatch = compare_weights(network_from_config(config), found.weights)
+    if not mismatch.exact:
+        raise CheckpointError(
+            f"the weights do not fit the model of {args.config}: {explain(mismatch)}"
         )
     return f"loads strictly into {args.config}"
 

@@ -1,6 +1,7 @@
-"""Hooks of MMEngine's runner that the configs of this package use by default."""
+"""Hooks of MMEngine's runner, most of them used by the configs by default."""
 
+from .channels_last import ChannelsLastHook
 from .checkpoint import SafeCheckpointHook
 from .finite_loss import FiniteLossHook
 
-__all__ = ["FiniteLossHook", "SafeCheckpointHook"]
+__all__ = ["ChannelsLastHook", "FiniteLossHook", "SafeCheckpointHook"]

@@ -19,8 +19,13 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from ..analysis.networks import network_from_config
-from ..conversion import misfits
-from ..weights import load_checkpoint, weights_of
+from ..checkpoints import (
+    CheckpointError,
+    compare_weights,
+    explain,
+    load_checkpoint,
+    weights_of,
+)
 
 #: Before a file name, it makes MMEngine's checkpoint loading read weights only.
 SCHEME = "weights-only:"
@@ -32,7 +37,7 @@ def load_from_weights_only(filename: str, map_location: Any = None) -> Any:
     return load_checkpoint(filename.removeprefix(SCHEME))
 
 
-def check_weights(config: Config, path: str | Path) -> dict:
+def check_fit(config: Config, path: str | Path) -> dict:
     """Check that a checkpoint loads strictly into the model of a config.
 
     The Inferencers load what fits and leave the rest of the model random.
@@ -41,17 +46,18 @@ def check_weights(config: Config, path: str | Path) -> dict:
         What the checkpoint says about its data set; {} if nothing.
 
     Raises:
-        ValueError: If the checkpoint is missing, holds more than data, or does not
+        CheckpointError: If the checkpoint is missing, holds more than data, or does not
             fit.
     """
     checkpoint = load_checkpoint(path)
     config = copy.deepcopy(config)
     config.model.pop("pretrained", None)
     model = network_from_config(config)
-    wrong = misfits(model, weights_of(checkpoint, str(path)))
-    if wrong:
-        raise ValueError(
-            f"{path} does not fit the model of {config.filename}: {'; '.join(wrong)}. "
+    mismatch = compare_weights(model, weights_of(checkpoint, str(path)))
+    if not mismatch.exact:
+        raise CheckpointError(
+            f"{path} does not fit the model of {config.filename}: "
+            f"{explain(mismatch, checkpoint)} "
             "(tools/convert_checkpoint.py converts weights of other code)"
         )
     return checkpoint.get("meta") or {}
@@ -111,12 +117,12 @@ class PosePredictor:
         for key, name in (("dataset_type", "type"), ("data_mode", "data_mode")):
             if key not in config:
                 config[key] = config.test_dataloader.dataset[name]
-        check_weights(config, checkpoint)
+        check_fit(config, checkpoint)
         det_config, det_weights = detector or ("whole_image", None)
         if detector is not None:
             if not Path(det_config).is_file():
                 raise FileNotFoundError(f"config {det_config}: there is no such file")
-            check_weights(Config.fromfile(det_config), det_weights)
+            check_fit(Config.fromfile(det_config), det_weights)
         self._inferencer = MMPoseInferencer(
             config,
             f"{SCHEME}{checkpoint}",
@@ -179,8 +185,8 @@ class SegPredictor:
         opacity: Of the colours over the image, 0..1.
 
     Raises:
-        ValueError: If the checkpoint is missing, holds more than data or does not fit
-            the config.
+        CheckpointError: If the checkpoint is missing, holds more than data or does
+            not fit the config.
     """
 
     def __init__(
@@ -193,7 +199,7 @@ class SegPredictor:
         from mmseg.apis import MMSegInferencer
         from mmseg.registry import DATASETS
 
-        meta = check_weights(config, checkpoint)
+        meta = check_fit(config, checkpoint)
         self._inferencer = MMSegInferencer(
             config, f"{SCHEME}{checkpoint}", device=device
         )

@@ -14,7 +14,7 @@ OLD = np.lib.NumpyVersion(np.__version__) < "2.4.0"
 @pytest.fixture
 def visualizer(request):
     visualizer = VISUALIZERS.build(
-        dict(type="PoseLocalVisualizer", name=request.node.name, radius=5)
+        dict(type="mmpose.PoseLocalVisualizer", name=request.node.name, radius=5)
     )
     visualizer.set_dataset_meta(
         dict(num_keypoints=1, keypoint_colors=np.array([[255, 0, 0]]))

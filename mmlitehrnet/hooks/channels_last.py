@@ -1,4 +1,4 @@
-"""Hooks for MMEngine's runner."""
+"""Memory layout of the network in a run."""
 
 from __future__ import annotations
 
