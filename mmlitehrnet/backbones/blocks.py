@@ -85,26 +85,37 @@ class BlockType(NamedTuple):
         min_width: Narrowest branch that the block can have.
         uses_ratio: Whether ``reduce_ratio`` means anything to it.
         uses_groups: Whether ``num_groups`` and ``num_kernels`` do.
-        most_branches: Number of branches that it has settings for, if limited.
+        uses_context: Whether it has dense and global context modeling.
     """
 
     make: Callable[[BlockConfig, int, bool], nn.Module]
     min_width: int = 2
     uses_ratio: bool = False
     uses_groups: bool = False
-    most_branches: int | None = None
+    uses_context: bool = False
 
     def check(self, config: BlockConfig) -> None:
         """Check a config as far as the block uses it.
 
         Raises:
-            ValueError: If it has too many branches, or see :meth:`BlockConfig.check`.
+            ValueError: If it has too many or too narrow branches for context
+                modeling, or see :meth:`BlockConfig.check`.
         """
-        if self.most_branches is not None and len(config.channels) > self.most_branches:
-            raise ValueError(
-                f"num_channels must have at most {self.most_branches} widths for "
-                f"blocks with global context modeling, got {config.channels}"
-            )
+        if self.uses_context:
+            if len(config.channels) > len(GLOBAL_REDUCTIONS):
+                raise ValueError(
+                    f"num_channels must have at most {len(GLOBAL_REDUCTIONS)} widths "
+                    f"for blocks with context modeling, got {config.channels}"
+                )
+            # Half of a branch is reduced, and must leave a channel.
+            least = tuple(2 * reduction for reduction in GLOBAL_REDUCTIONS)
+            narrow = any(c < low for c, low in zip(config.channels, least))
+            if narrow or sum(config.halves) < DENSE_REDUCTION:
+                raise ValueError(
+                    f"num_channels must be at least {least[: len(config.channels)]} "
+                    f"for blocks with context modeling, and {2 * DENSE_REDUCTION} "
+                    f"together, got {config.channels}"
+                )
         if self.uses_groups:
             config.check()
 
@@ -199,7 +210,7 @@ def _weighting(*parts: tuple[str, Part], min_width: int) -> BlockType:
         min_width,
         uses_ratio=CROSS in parts,
         uses_groups=DSC in parts,
-        most_branches=len(GLOBAL_REDUCTIONS) if GCM in parts else None,
+        uses_context=GCM in parts,
     )
 
 

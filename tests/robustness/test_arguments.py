@@ -8,7 +8,7 @@ import traceback
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import mmlitehrnet
@@ -16,7 +16,8 @@ from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 
 OURS = str(mmlitehrnet.__path__[0])
 FEW = settings(
-    max_examples=30,
+    max_examples=12,
+    phases=[Phase.generate],  # minimising a failure takes minutes
     deadline=None,
     derandomize=True,
     database=None,
@@ -84,7 +85,7 @@ COMMON = dict(
     with_cp=st.booleans(),
     frozen_stages=st.integers(-1, 1),
     norm_cfg=st.sampled_from(
-        [dict(type="BN"), dict(type="SyncBN"), dict(type="GN", num_groups=1)]
+        [dict(type="BN"), dict(type="SyncBN"), dict(type="BN", momentum=0.01)]
     ),
 )
 
@@ -94,10 +95,10 @@ def arguments(extra, **more):
 
 
 NETWORKS = {
-    LiteHRNet: arguments(lite_extras(("LITE", "NAIVE"), (8, 12, 16, 20), 4)),
-    NaiveLiteHRNet: arguments(lite_extras(("NAIVE",), (4, 6, 8, 14), 4)),
+    LiteHRNet: arguments(lite_extras(("LITE", "NAIVE"), (8, 12, 16, 20), 3)),
+    NaiveLiteHRNet: arguments(lite_extras(("NAIVE",), (4, 6, 8, 14), 3)),
     DiteHRNet: arguments(
-        lite_extras(("DITE",), (8, 16, 24), 3, (8, 32), expand=False),
+        lite_extras(("DITE",), (16, 24), 3, (8, 32), expand=False),
         num_groups=st.sampled_from([(1, 1, 2, 4), (1, 1, 1, 1), (4, 2, 1, 1)]),
         num_kernels=st.sampled_from([(4, 4, 2, 1), (1, 2, 4, 4)]),
         context_pooling=st.sampled_from(["window", "official"]),
@@ -141,7 +142,7 @@ def spoilt(draw, kwargs):
 @st.composite
 def inputs(draw):
     """A shape of images, and now and then something else."""
-    sides = st.integers(1, 80)
+    sides = st.integers(1, 48)
     shape = (draw(st.integers(1, 2)), None, draw(sides), draw(sides))
     kinds = ["image"] * 6 + ["int", "flat", "list", "channels", "no pixels"]
     return draw(st.sampled_from(kinds)), shape
@@ -214,11 +215,17 @@ def test_another_value_gives_a_network_or_our_error(cls, data):
 
 def test_more_branches_than_the_context_has_settings_for():
     spec = dict(
-        num_modules=(1,) * 4, num_channels=[(8,) * count for count in (2, 3, 4, 5)]
+        num_modules=(1,) * 4, num_channels=[(16,) * count for count in (2, 3, 4, 5)]
     )
     table = dict(stages_spec=spec)
     with pytest.raises(ValueError, match="num_channels must have at most 4 widths"):
         DiteHRNet(extra=table, num_groups=(1,) * 5, num_kernels=(1,) * 5)
+
+
+def test_branches_too_narrow_for_the_context():
+    spec = dict(num_modules=(1, 1), num_channels=[(8, 8), (8, 8, 8)])
+    with pytest.raises(ValueError, match=r"at least \(8, 8, 16\) .*got \(8, 8, 8\)"):
+        DiteHRNet(extra=dict(stages_spec=spec))
 
 
 @FEW
