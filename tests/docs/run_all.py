@@ -16,13 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..running import ROOT
 from .checks import check, write_configs
 from .pages import Command, find_commands
-from .setting import make_data, save_untrained
+from .setting import make_data, make_inputs
 
 # Pattern of a command -> why it is checked, but not run.
 NOT_RUN = {
@@ -30,6 +29,8 @@ NOT_RUN = {
     r"mim .*CityscapesMetric": "needs the cityscapesscripts package",
     r"(pip|mim|python -m pip) install": "changes the environment, needs the network",
     r"mim .*--amp": "needs a GPU",
+    r"python tools/gpu_report": "needs a GPU",
+    r"python .*rtmdet": "needs a detector's checkpoint",
     r"make env": "has been run: this is the environment",
     r"make (test|lint|format)": "run by continuous integration",
     r"make demo": "takes a quarter of an hour or more; its tool is checked",
@@ -102,16 +103,6 @@ def shortened(words: list[str]) -> list[str]:
     return words
 
 
-def files_before(command: Command) -> Iterator[str]:
-    """Checkpoints that a command reads."""
-    words = command.words
-    for word in words:
-        match = re.search(r"(?:^|load_from=)([\w./-]+\.pth)$", word)
-        if match:
-            yield match[1]
-    yield from re.findall(r'checkpoint="([^"]+)"', _config_text(words))
-
-
 def _config_text(words: list[str]) -> str:
     configs = [word for word in words if word.startswith("configs/")]
     return Path(configs[0]).read_text() if configs else ""
@@ -126,12 +117,7 @@ def run(command: Command, environment: dict[str, str]) -> float:
     Raises:
         RuntimeError: If it fails.
     """
-    for name in files_before(command):
-        if not Path(name).exists():
-            stem = Path(name).parent.name
-            of_name = [*Path("configs").rglob(f"{stem}.py")] if stem else []
-            given = [word for word in command.words if word.startswith("configs/")]
-            save_untrained((of_name or [Path(given[0])])[0], Path(name))
+    make_inputs(f"{command.line} {_config_text(command.words)}", Path())
     start = time.monotonic()
     words = shortened(command.words)
     module = ["-m", "mim"] if words[0] == "mim" else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from mmlitehrnet.sample_data import (
     make_imagenet,
     make_mpii,
 )
+from mmlitehrnet.sample_data.crowd import draw_crowd
+from mmlitehrnet.sample_data.output import write_image
 
 from ..generated_data import add_whole_body, make_ap10k, read, write
 from ..running import ROOT
@@ -27,22 +30,64 @@ from ..running import ROOT
 FIVE_JOINTS = (0, 9, 10, 15, 16)
 
 
-def names_for(text: str, folder: Path) -> dict:
-    """Names that a Python block uses and does not define.
-
-    Args:
-        text: The block.
-        folder: Where it is run; files that it reads are written there.
-    """
-    names: dict = {}
+def names_for(text: str) -> dict:
+    """Names that a Python block uses and does not define."""
+    names: dict = {
+        "image": np.zeros((80, 100, 3), np.uint8),
+        "boxes": np.array([[4.0, 4.0, 40.0, 60.0]]),
+    }
     if "net.switch_to_deploy" in text:
         names |= {"net": LiteHRNet().eval(), "model": _pose_network()}
-    if 'PoseRunner("model.onnx")' in text:
-        size = (256, 192)
-        export_onnx(_pose_network(), folder / "model.onnx", size, dynamic_batch=True)
-        names["image"] = np.zeros((80, 100, 3), np.uint8)
-        names["boxes"] = np.array([[4.0, 4.0, 40.0, 60.0]])
     return names
+
+
+def make_inputs(text: str, folder: Path) -> None:
+    """Write what a block or a command reads and nothing before it has made.
+
+    Checkpoints (of the config that the text names, or of the one whose work directory
+    they are in) are of untrained networks; pictures and videos are generated.
+
+    Args:
+        text: The block or command.
+        folder: Where it is run; has `configs/`.
+    """
+    inputs = re.sub(r"--out\S* \S+", "", text)
+    for name in re.findall(r"(?<![\w./-])[\w./-]+\.(?:pth|onnx|jpg|mp4)\b", inputs):
+        path = folder / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _MAKERS[path.suffix](path, text, folder)
+
+
+def _save_checkpoint(path: Path, text: str, folder: Path) -> None:
+    """Save an untrained network of a config as if it had been trained."""
+    of_run = sorted((folder / "configs").rglob(f"{path.parent.name}.py"))
+    named = re.findall(r"configs/[\w/]+\.py", text)
+    config = of_run[0] if of_run else folder / named[0]
+    network = network_from_config(Config.fromfile(config))
+    torch.save({"state_dict": network.state_dict()}, path)
+
+
+def _export(path: Path, text: str, folder: Path) -> None:
+    export_onnx(_pose_network(), path, (256, 192), dynamic_batch=True)
+
+
+def _draw(path: Path, text: str, folder: Path) -> None:
+    image, _ = draw_crowd(np.random.default_rng(0))
+    write_image(path, image)
+
+
+def _film(path: Path, text: str, folder: Path) -> None:
+    image, _ = draw_crowd(np.random.default_rng(0))
+    height, width = image.shape[:2]
+    codec = cv2.VideoWriter_fourcc(*"mp4v")
+    video = cv2.VideoWriter(str(path), codec, 5, (width, height))
+    for _ in range(2):
+        video.write(np.ascontiguousarray(image[..., ::-1]))
+    video.release()
+
+
+_MAKERS = {".pth": _save_checkpoint, ".onnx": _export, ".jpg": _draw, ".mp4": _film}
 
 
 def _pose_network() -> torch.nn.Module:
@@ -85,10 +130,3 @@ def _make_fields(streets: Path, folder: Path) -> None:
             labels = cv2.imread(truth, cv2.IMREAD_UNCHANGED)
             labels = np.where(labels == 255, 255, labels % 3).astype(np.uint8)
             cv2.imwrite(str(folder / split / f"labels/{k}.png"), labels)
-
-
-def save_untrained(config: Path, checkpoint: Path) -> None:
-    """Save an untrained network of a config as if it had been trained."""
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    network = network_from_config(Config.fromfile(config))
-    torch.save({"state_dict": network.state_dict()}, checkpoint)

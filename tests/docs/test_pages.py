@@ -15,7 +15,7 @@ from mmlitehrnet.analysis.networks import network_from_config
 from ..running import ROOT
 from .checks import check, write_configs
 from .pages import PAGES, Block, Command, config_path, find_blocks, find_commands
-from .setting import names_for
+from .setting import make_inputs, names_for
 
 COMMANDS = find_commands()
 PYTHON = find_blocks("python")
@@ -70,9 +70,10 @@ def test_config_builds(block, folder):
 
 
 @pytest.mark.parametrize("block", [b for b in PYTHON if not is_config(b)], ids=str)
-def test_python_runs(block, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = names_for(block.text, tmp_path)
+def test_python_runs(block, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    make_inputs(block.text, folder)
+    names = names_for(block.text)
     if block.text.startswith(">>>"):
         test = doctest.DocTestParser().get_doctest(
             block.text, names, str(block), block.page, block.line
