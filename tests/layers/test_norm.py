@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmlitehrnet.layers.checkpoint import Blocks
 from mmlitehrnet.layers.norm import BatchNorm2d, SyncBatchNorm, single_value_norm
 
 
@@ -36,3 +37,11 @@ def test_other_layers_are_left_as_they_are():
     assert single_value_norm(dict(type=nn.BatchNorm2d))["type"] is nn.BatchNorm2d
     cfg = dict(type="BN", requires_grad=False, momentum=0.03)
     assert single_value_norm(cfg) == dict(cfg, type=BatchNorm2d)
+
+
+def test_checkpointing_counts_a_batch_once_with_a_layer_that_insists_on_a_counter():
+    norm = nn.SyncBatchNorm(4)
+    x = torch.randn(2, 4, 3, 3, requires_grad=True)
+    Blocks(norm, with_cp=True)(x).sum().backward()
+    assert norm.num_batches_tracked == 1
+    assert torch.allclose(norm.running_mean, 0.1 * x.mean((0, 2, 3)))
