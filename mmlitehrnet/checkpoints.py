@@ -26,10 +26,13 @@ from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
-try:
-    from numpy._core import multiarray
-except ImportError:  # NumPy 1
-    from numpy.core import multiarray
+from .compatibility.checkpoints import (
+    NUMPY_MODULES,
+    array_type,
+    get_number_type,
+    get_statistic,
+    new_array,
+)
 
 __all__ = [
     "CheckpointError",
@@ -47,13 +50,6 @@ __all__ = [
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message says why and what to do."""
-
-
-def _getattr(instance: Any, name: str) -> Any:
-    """The only attributes that MMEngine's checkpoints look up: a log's statistics."""
-    if instance is HistoryBuffer and name in ("min", "max", "mean", "current"):
-        return getattr(HistoryBuffer, name)
-    raise pickle.UnpicklingError(f"it reads the attribute {name!r} of {instance!r}")
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -75,29 +71,27 @@ def _allowed() -> dict[tuple[str, str], Any]:
         ("torch", "device"): torch.device,
         ("torch", "Tensor"): Tensor,
         ("torch.nn.parameter", "Parameter"): nn.Parameter,
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
+        ("numpy", "ndarray"): array_type,
+        ("numpy", "dtype"): get_number_type,
     }
     for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter"):
         table["torch._utils", name] = getattr(torch._utils, name)
     for name, value in vars(torch).items():
         if isinstance(value, torch.dtype):
             table["torch", name] = value
-    for package in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        for name in ("_reconstruct", "scalar"):
-            table[package, name] = getattr(multiarray, name)
+    for package in NUMPY_MODULES:
+        table[package, "_reconstruct"] = new_array
+        table[package, "scalar"] = np.float64(0).__reduce__()[0]
     for kind in ("bool", "int", "float", "complex", "str", "bytes", "bytearray", "set",
                  "frozenset", "list", "tuple", "dict", "slice", "range"):  # fmt: skip
         for package in ("builtins", "__builtin__"):
             table[package, kind] = getattr(builtins, kind)
     for package in ("builtins", "__builtin__"):
-        table[package, "getattr"] = _getattr
+        table[package, "getattr"] = get_statistic
     return table
 
 
 _ALLOWED = _allowed()
-#: Classes that NumPy 1.25 and later name in place of `numpy.dtype`.
-_DTYPE_MODULES = ("numpy.dtypes", "numpy.dtype")
 
 
 class _Unpickler(pickle.Unpickler):
@@ -106,8 +100,6 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _ALLOWED:
             return _ALLOWED[module, name]
-        if module in _DTYPE_MODULES and re.fullmatch(r"\w+DType", name):
-            return getattr(np.dtypes, name)
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
 

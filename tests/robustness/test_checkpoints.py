@@ -291,3 +291,18 @@ def test_resuming_from_mere_weights_stops(tmp_path):
     path = save(tmp_path / "model.pth", Line())
     with pytest.raises(CheckpointError, match=r"cannot be resumed.*use load_from"):
         run_from(path, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("kind", ["call", "object"])
+def test_arrays_of_addresses_are_refused(kind, tmp_path):
+    """``numpy.ndarray`` would take bytes of the file for addresses of objects."""
+
+    class Array:
+        def __reduce__(self):
+            return np.ndarray, ((1,), "O", b"\1" * 8)
+
+    path = tmp_path / "evil.pth"
+    evil = Array() if kind == "call" else np.array([1, "a"], dtype=object)
+    torch.save({"state_dict": {"a": torch.ones(1)}, "meta": evil}, path)
+    with pytest.raises(CheckpointError, match="holds more than weights"):
+        load_checkpoint(path)
