@@ -34,10 +34,10 @@ from mmlitehrnet.deploy import deploy_model
 SIZES = {"256x192": (256, 192), "384x288": (384, 288)}
 
 
-def forms(name: str, target: str) -> dict[str, nn.Module]:
+def forms(name: str, target: str, size: str) -> dict[str, nn.Module]:
     """The forms of a network in which a runtime is given it."""
     candidate = CANDIDATES[name]
-    model = build(candidate)
+    model = build(candidate, SIZES[size])
     if not candidate.ours:
         return {name: model}
     return {name: model, f"{name}, deployed": deploy_model(model, target)}
@@ -73,7 +73,7 @@ def measure(
     limits: dict[str, float] = {}
     for name in names:
         plain = None
-        for label, model in forms(name, RUNTIMES[runtime].target).items():
+        for label, model in forms(name, RUNTIMES[runtime].target, size).items():
             if plain is None:
                 network = TensorMode(model)
                 with torch.no_grad():

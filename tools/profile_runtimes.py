@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     images = torch.randn(1, 3, *args.size)
     for runtime in args.runtimes:
         for name in args.networks:
-            model = build(CANDIDATES[name])
+            model = build(CANDIDATES[name], args.size)
             if CANDIDATES[name].ours:
                 model = deploy_model(model, runtime)
             with tempfile.TemporaryDirectory() as folder:

@@ -72,9 +72,20 @@ def config_path(config: str) -> Path:
     return installed if installed.exists() else ours.parent / name
 
 
-def build(candidate: Candidate) -> nn.Module:
-    """Build a pose estimator in evaluation mode, with PyTorch's default weights."""
+def build(candidate: Candidate, size: tuple[int, int] = (256, 192)) -> nn.Module:
+    """Build a pose estimator in evaluation mode, with PyTorch's default weights.
+
+    Args:
+        candidate: The network.
+        size: Height and width of its images; RTMPose's head is made for one size.
+    """
     config = Config.fromfile(str(config_path(candidate.config)))
+    height, width = size
+    for name, value in dict(
+        input_size=(width, height), in_featuremap_size=(width // 32, height // 32)
+    ).items():
+        if name in config.model.head:
+            config.model.head[name] = value
     config.model.backbone.init_cfg = None
     kwargs = dict(config.model.backbone)
     model = network_from_config(config)

@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from mmlitehrnet.analysis.candidates import CANDIDATES, build
-from mmlitehrnet.analysis.latency import RUNTIMES, Timing, interleave, peak_gflops
+from mmlitehrnet.analysis.latency import (
+    RUNTIMES,
+    TensorMode,
+    Timing,
+    interleave,
+    peak_gflops,
+)
 
 TOOL = Path(__file__).parents[2] / "tools" / "benchmark.py"
 
@@ -77,3 +83,11 @@ def test_table_json_and_plot(tmp_path, capsys):
     assert table.count("| pytorch |") == 4
     assert "Lite-HRNet-18, deployed" in capsys.readouterr().out
     assert (tmp_path / "benchmark.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", ["RTMPose-t", "MobileNetV2"])
+def test_peers_take_both_sizes(name):
+    for size in ((256, 192), (384, 288)):
+        network = TensorMode(build(CANDIDATES[name], size))
+        with torch.no_grad():
+            assert network(torch.zeros(1, 3, *size)) is not None
