@@ -54,9 +54,8 @@ class CheckedCityscapesDataset(CityscapesDataset):
         data = sample["data_samples"]
         found = data.gt_sem_seg.data
         size = tuple(found.shape[-2:])
-        expected = {tuple(sample["inputs"].shape[-2:])}
-        if self.test_mode:  # labels may be loaded after the image was resized
-            expected.add(tuple(data.ori_shape[:2]))
+        # In validation, labels may be loaded after the image was resized.
+        expected = {tuple(sample["inputs"].shape[-2:]), tuple(data.ori_shape[:2])}
         if size not in expected:
             raise DataError(
                 f"{path}: the labels are of another size than {info['img_path']}: "
