@@ -52,6 +52,7 @@ def make_inputs(text: str, folder: Path) -> None:
         folder: Where it is run; has `configs/`.
     """
     inputs = re.sub(r"--out\S* \S+", "", text)
+    inputs = re.sub(r"(convert_checkpoint\.py \S+) \S+", r"\1", inputs)
     for name in re.findall(r"(?<![\w./-])[\w./-]+\.(?:pth|onnx|jpg|mp4)\b", inputs):
         path = folder / name
         if not path.exists():
@@ -63,6 +64,7 @@ def _save_checkpoint(path: Path, text: str, folder: Path) -> None:
     """Save an untrained network of a config as if it had been trained."""
     of_run = sorted((folder / "configs").rglob(f"{path.parent.name}.py"))
     named = re.findall(r"configs/[\w/]+\.py", text)
+    named += ["configs/pose/litehrnet_18_coco_256x192.py"]  # where none is
     config = of_run[0] if of_run else folder / named[0]
     network = network_from_config(Config.fromfile(config))
     torch.save({"state_dict": network.state_dict()}, path)
