@@ -27,7 +27,7 @@ from .setting import make_data, make_inputs
 NOT_RUN = {
     r"mim .*--launcher (pytorch|slurm)": "needs several GPUs or a cluster",
     r"mim .*CityscapesMetric": "needs the cityscapesscripts package",
-    r"(pip|mim|python -m pip) install": "changes the environment, needs the network",
+    r"(pip|mim|python -m pip) (install|wheel)": "installs packages, needs the network",
     r"mim .*--amp": "needs a GPU",
     r"python tools/gpu_report": "needs a GPU",
     r"python .*rtmdet": "needs a detector's checkpoint",
