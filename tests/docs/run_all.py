@@ -39,7 +39,7 @@ NOT_RUN = {
     r"git ": "changes a repository",
     r"export ": "sets the shell",
     r"\S*python -m pytest": "run by continuous integration",
-    r"python tools/benchmark": "takes many minutes, needs a quiet machine",
+    r"python tools/(benchmark|profile)": "takes many minutes, needs a quiet machine",
 }
 LOADERS = [
     f"{part}_dataloader.{option}"
