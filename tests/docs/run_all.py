@@ -35,6 +35,7 @@ NOT_RUN = {
     r"make (test|lint|format)": "run by continuous integration",
     r"make demo": "takes a quarter of an hour or more; its tool is checked",
     r"make docs-check": "this is it",
+    r"python tools/analyze.py curves .*ditehrnet": "needs a run that no page makes",
     r"pre-commit": "needs the pre-commit package",
     r"git ": "changes a repository",
     r"export ": "sets the shell",
