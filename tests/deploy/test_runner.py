@@ -32,13 +32,13 @@ def assert_same_crop(found, expected):
         assert np.array_equal(found, expected)
     else:
         difference = np.abs(found.astype(int) - expected)
-        assert difference.max() <= 20 and difference.mean() < 0.5
+        assert difference.max() <= 20 and difference.mean() < 0.15
 
 
 def assert_same_keypoints(distance, limit):
     """Distances in pixels; of near-equal neighbours either may win in OpenCV 5."""
     assert np.median(distance) < 1e-3
-    assert (distance <= limit).mean() >= (1 if SAME_OPENCV else 0.9)
+    assert (distance <= limit).mean() >= (1 if SAME_OPENCV else 0.95)
 
 
 def scene(seed=0):
