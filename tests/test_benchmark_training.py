@@ -8,7 +8,7 @@ import torch
 from mmlitehrnet.analysis.candidates import BASELINE, CANDIDATES, build
 from mmlitehrnet.analysis.training import MODES, check_mode, training_step
 
-from .loading import load_tool
+from .tools import load_tool
 
 CPU = torch.device("cpu")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .loading import load_tool
+from .tools import load_tool
 
 
 @pytest.fixture(scope="module")

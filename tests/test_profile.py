@@ -9,7 +9,7 @@ import torch
 from mmlitehrnet.analysis.profile import profile_call
 from mmlitehrnet.analysis.runtime_profile import profile_operators
 
-from .loading import load_tool
+from .tools import load_tool
 
 
 def test_shares_of_known_work():

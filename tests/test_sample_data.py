@@ -1,9 +1,7 @@
 """Generated people: format, truth of the labels, reproducibility, errors."""
 
 import hashlib
-import importlib.util
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,8 +18,9 @@ from mmlitehrnet.sample_data import (
     people,
 )
 
+from .tools import load_tool
+
 TRAIN, VAL = 3, 6
-TOOL = Path(__file__).parents[1] / "tools" / "make_sample_data.py"
 
 
 @pytest.fixture(scope="module")
@@ -486,15 +485,8 @@ def test_only_generated_data_is_overwritten(tmp_path):
         make_mpii(precious / "photo.jpg", 1, 1, quiet=True)
 
 
-def load_tool():
-    spec = importlib.util.spec_from_file_location("make_sample_data", TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool
-
-
 def test_the_tool_writes_and_explains(tmp_path, capsys):
-    tool = load_tool()
+    tool = load_tool("make_sample_data")
     out = str(tmp_path / "out")
     call = ["coco", out, "--train", "1", "--val", "1", "--size", "100", "120"]
     assert tool.main([*call, "--quiet"]) == 0

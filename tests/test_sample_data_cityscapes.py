@@ -1,7 +1,6 @@
 """Generated streets: format, truth of the labels, reproducibility, errors."""
 
 import hashlib
-import importlib.util
 from pathlib import Path
 
 import cv2
@@ -18,9 +17,10 @@ from mmlitehrnet.sample_data import (
 from mmlitehrnet.sample_data.city_labels import ID, LABELS, TRAIN_ID, VOID
 from mmlitehrnet.sample_data.view import View
 
+from .tools import load_tool
+
 TRAIN, VAL = 3, 12
 SIZE = (128, 256)
-TOOL = Path(__file__).parents[1] / "tools" / "make_sample_data.py"
 REAL = Path(__file__).parents[2] / "shared/data/cityscapes/gtFine/val/frankfurt"
 
 
@@ -269,9 +269,7 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path):
 
 
 def test_the_tool_writes_and_replaces_its_own_output(tmp_path, capsys):
-    spec = importlib.util.spec_from_file_location("make_sample_data", TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_tool("make_sample_data")
     out = tmp_path / "out"
     call = ["cityscapes", str(out), "--val", "1", "--size", "64", "128", "--quiet"]
     assert tool.main([*call, "--train", "5"]) == 0

@@ -1,8 +1,6 @@
 """The benchmark measures what it says, on few repetitions."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,14 +14,7 @@ from mmlitehrnet.analysis.latency import (
     peak_gflops,
 )
 
-TOOL = Path(__file__).parents[2] / "tools" / "benchmark.py"
-
-
-def load_tool():
-    spec = importlib.util.spec_from_file_location("benchmark", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from ..tools import load_tool
 
 
 def test_calls_are_interleaved():
@@ -69,7 +60,7 @@ def test_table_json_and_plot(tmp_path, capsys):
     arguments = ["--out", str(tmp_path), "--runtimes", "pytorch", "onnxruntime"]
     arguments += ["--networks", *networks, "--sizes", "256x192", "--batches", "1"]
     arguments += ["--repetitions", "2", "--warmup", "1", "--threads", "1"]
-    load_tool().main(arguments)
+    load_tool("benchmark").main(arguments)
     result = json.loads((tmp_path / "benchmark.json").read_text())
     expected = [*networks[:2], "Lite-HRNet-18, deployed", networks[2]]
     for runtime in ("pytorch", "onnxruntime"):

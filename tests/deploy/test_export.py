@@ -1,6 +1,5 @@
 """Exported files compute what PyTorch computes, in ONNX Runtime and OpenVINO."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,8 @@ from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from mmlitehrnet.deploy.export import export_onnx
 from tests.backbones.reference import images
 from tests.deploy.test_deploy import table
+
+from ..tools import load_tool
 
 NETWORKS = {
     "LiteHRNet": lambda: LiteHRNet(extra=table("LITE")),
@@ -32,13 +33,6 @@ def network(name):
             torch.nn.init.uniform_(module.running_var, 0.5, 2)
             torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
     return net
-
-
-def load_tool():
-    spec = importlib.util.spec_from_file_location("export_onnx", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("target", [None, "pytorch", "onnxruntime", "openvino"])
@@ -116,11 +110,11 @@ def test_tool_exports_a_pose_config(tmp_path, capsys):
     path = tmp_path / "pose.onnx"
     config = "configs/pose/litehrnet_18_coco_256x192.py"
     arguments = [config, "--out", str(path), "--input-size", "64", "64"]
-    assert load_tool().main(arguments) == 0
+    assert load_tool("export_onnx").main(arguments) == 0
     assert "mean" in capsys.readouterr().out
     assert path.exists()
     # Not equal within nothing: the command fails.
-    assert load_tool().main([*arguments, "--tolerance", "0"]) == 1
+    assert load_tool("export_onnx").main([*arguments, "--tolerance", "0"]) == 1
 
 
 def test_tool_exports_a_segmentation_config_with_weights(tmp_path, capsys):
@@ -133,7 +127,7 @@ def test_tool_exports_a_segmentation_config_with_weights(tmp_path, capsys):
     torch.save(dict(state_dict=model.state_dict()), tmp_path / "weights.pth")
     torch.save(dict(state_dict={}, hook=TOOL), tmp_path / "objects.pth")
     arguments = ["--out", str(tmp_path / "x.onnx"), "--input-size", "64", "128"]
-    tool = load_tool()
+    tool = load_tool("export_onnx")
     assert tool.main([config, str(tmp_path / "weights.pth"), *arguments]) == 0
     with pytest.raises(SystemExit, match="holds more than weights"):
         tool.main([config, str(tmp_path / "objects.pth"), *arguments])
