@@ -32,10 +32,10 @@ class Medium(NamedTuple):
 
     @property
     def num_frames(self) -> int:
-        """Number of frames, as the file says; 1 for an image."""
+        """Number of frames, as the file says; 1 for an image or if it does not say."""
         if self.kind == "image":
             return 1
-        return max(1, len(mmcv.VideoReader(str(self.path))))
+        return max(1, mmcv.VideoReader(str(self.path)).frame_cnt)
 
 
 def kind_of(path: Path) -> str | None:
