@@ -130,9 +130,6 @@ def _to_image(region: Region, size: tuple[int, int]) -> np.ndarray:
 def crop(image: np.ndarray, region: Region, size: tuple[int, int]) -> np.ndarray:
     """Cut a region out of an image and resize it, bilinearly; black outside.
 
-    Positions are rounded to 1/32 pixel, as ``warpAffine`` of OpenCV 4 does, with
-    which the networks are trained; the result is the same. (OpenCV 5 does not round.)
-
     Args:
         image: Image (H, W, C), uint8.
         region: The region.
@@ -141,7 +138,23 @@ def crop(image: np.ndarray, region: Region, size: tuple[int, int]) -> np.ndarray
     Returns:
         Image (height, width, C), uint8.
     """
-    matrix = _to_image(region, size)
+    return warp(image, _to_image(region, size), size)
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Sample an image bilinearly, black outside.
+
+    Positions are rounded to 1/32 pixel, as ``warpAffine`` of OpenCV 4 does, with
+    which the networks are trained; the result is the same. (OpenCV 5 does not round.)
+
+    Args:
+        image: Image (H, W, C), uint8.
+        matrix: Matrix (2, 3) from positions in the result to those in the image.
+        size: Width and height of the result.
+
+    Returns:
+        Image (height, width, C), uint8.
+    """
     x, y = np.arange(size[0]), np.arange(size[1])[:, None]
     corners, fractions = [], []
     for along_x, along_y, start in matrix:

@@ -22,23 +22,33 @@ CONFIG = "configs/pose/litehrnet_18_coco_256x192.py"
 #: A folder of photographs, if there is one.
 REAL_IMAGES = Path(__file__).parents[3] / "shared" / "data" / "coco"
 BOXES = [[30.5, 20.0, 120.25, 200.0], [150, 40, 260, 230.5], [-20, -30, 90, 120]]
-# OpenCV 5 interpolates at the exact position; OpenCV 4, and the runner, at the next
-# 1/32 pixel.
 SAME_OPENCV = int(cv2.__version__.split(".")[0]) == 4
+#: Grey levels between two images that sample an image at positions up to 1/64 pixel
+#: apart in x and in y, and round: OpenCV 5 does not round positions to 1/32 pixel, as
+#: OpenCV 4 and the runner do.
+LARGEST_DIFFERENCE = 0 if SAME_OPENCV else 255 * 2 / 64 + 1
 
 
 def assert_same_crop(found, expected):
-    if SAME_OPENCV:
-        assert np.array_equal(found, expected)
-    else:
-        difference = np.abs(found.astype(int) - expected)
-        assert difference.max() <= 20 and difference.mean() < 0.15
+    difference = np.abs(found.astype(int) - expected)
+    assert difference.max() <= LARGEST_DIFFERENCE
+    assert difference.mean() < 1
 
 
-def assert_same_keypoints(distance, limit):
-    """Distances in pixels; of near-equal neighbours either may win in OpenCV 5."""
-    assert np.median(distance) < 1e-3
-    assert (distance <= limit).mean() >= (1 if SAME_OPENCV else 0.95)
+@pytest.fixture
+def sampling_of_opencv_4(monkeypatch):
+    """Let MMPose sample images as with OpenCV 4, where another is installed.
+
+    What remains to be compared is all but the interpolation, which the tests of the
+    crops compare.
+    """
+
+    def warp_affine(image, matrix, size, flags):
+        assert flags == cv2.INTER_LINEAR
+        return runner.warp(image, cv2.invertAffineTransform(matrix), size)
+
+    if not SAME_OPENCV:
+        monkeypatch.setattr(cv2, "warpAffine", warp_affine)
 
 
 def scene(seed=0):
@@ -116,7 +126,7 @@ def test_filter_and_decoding_are_those_of_mmpose():
 
 
 @pytest.mark.parametrize("flip_test", [True, False])
-def test_keypoints_are_those_of_mmpose(exported, flip_test):
+def test_keypoints_are_those_of_mmpose(exported, flip_test, sampling_of_opencv_4):
     model, path = exported
     model.test_cfg["flip_test"] = flip_test
     image = scene()
@@ -124,12 +134,9 @@ def test_keypoints_are_those_of_mmpose(exported, flip_test):
     points, scores = PoseRunner(path, num_threads=1)(image, BOXES, flip_test)
     assert points.shape == (3, 17, 2) and scores.shape == (3, 17)
     expected = np.stack([r.pred_instances.keypoints[0] for r in results])
-    distance = np.abs(points - expected).max(-1)
-    assert_same_keypoints(distance, 0.01)
+    assert np.abs(points - expected).max() <= 0.01
     expected = np.stack([r.pred_instances.keypoint_scores[0] for r in results])
-    np.testing.assert_allclose(
-        scores, expected, rtol=0.02 if SAME_OPENCV else 0.05, atol=1e-4
-    )
+    np.testing.assert_allclose(scores, expected, rtol=0.02, atol=1e-4)
 
 
 def test_one_image_at_a_time_is_the_same(exported, tmp_path):
@@ -164,7 +171,7 @@ def test_bad_input_is_named(exported, tmp_path):
 
 
 @pytest.mark.skipif(not REAL_IMAGES.is_dir(), reason="no ../shared/data/coco")
-def test_keypoints_on_real_images(exported):
+def test_keypoints_on_real_images(exported, sampling_of_opencv_4):
     model, path = exported
     model.test_cfg["flip_test"] = True
     run = PoseRunner(path, num_threads=1)
@@ -182,8 +189,6 @@ def test_keypoints_on_real_images(exported):
         results = inference_topdown(model, image, np.array(boxes, np.float32))
         points, scores = run(image, boxes)
         expected = np.concatenate([r.pred_instances.keypoints for r in results])
-        assert_same_keypoints(np.abs(points - expected).max(-1), 0.5)
+        assert np.abs(points - expected).max() <= 0.5
         expected = np.concatenate([r.pred_instances.keypoint_scores for r in results])
-        np.testing.assert_allclose(
-            scores, expected, rtol=0.01 if SAME_OPENCV else 0.05, atol=1e-4
-        )
+        np.testing.assert_allclose(scores, expected, rtol=0.01, atol=1e-4)
