@@ -123,7 +123,9 @@ class SafeCheckpointHook(CheckpointHook):
 
     Args:
         *args: As of ``CheckpointHook``.
-        trust_checkpoint: Whether a named checkpoint may hold anything.
+        trust_checkpoint: Whether a named checkpoint may hold anything. PyTorch 2.6
+            and later still refuses it, unless the environment variable
+            ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD`` is 1.
         partial_weights: Whether ``load_from`` may leave out any tensor, those of the
             backbone too.
         **kwargs: As of ``CheckpointHook``. Checkpoints are written as described if
@@ -191,7 +193,8 @@ class SafeCheckpointHook(CheckpointHook):
             load_checkpoint(path)
         except CheckpointError as error:
             raise CheckpointError(
-                f"{error} (default_hooks.checkpoint.trust_checkpoint=True)"
+                f"{error} (default_hooks.checkpoint.trust_checkpoint=True, and with "
+                "PyTorch 2.6 or later TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1)"
             ) from error
 
     def _mend_last(self, runner: Runner) -> None:
