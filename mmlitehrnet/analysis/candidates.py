@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from mmengine import Config
 from mmengine.utils import get_installed_path
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .networks import network_from_config
 
@@ -73,7 +75,7 @@ def config_path(config: str) -> Path:
 
 
 def build(candidate: Candidate, size: tuple[int, int] = (256, 192)) -> nn.Module:
-    """Build a pose estimator in evaluation mode, with PyTorch's default weights.
+    """Build a pose estimator in evaluation mode, with random weights.
 
     Args:
         candidate: The network.
@@ -94,5 +96,26 @@ def build(candidate: Candidate, size: tuple[int, int] = (256, 192)) -> nn.Module
 
         kwargs = {k: v for k, v in kwargs.items() if k not in ("type", "init_cfg")}
         model.backbone = LiteHRNet(**kwargs)
-    model.eval()
-    return model
+    vary(model)
+    return model.eval()
+
+
+@torch.no_grad()
+def vary(model: nn.Module) -> None:
+    """Give biases and batch normalisation values that differ, as training does.
+
+    Those of a new network are all alike, and convolutions of the same bias share it
+    in OpenVINO, which then adds it in a step of its own.
+
+    Args:
+        model: What is changed.
+    """
+    generator = torch.Generator().manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.affine:
+            module.running_mean.normal_(0, 0.1, generator=generator)
+            module.running_var.uniform_(0.5, 1.5, generator=generator)
+            module.weight.uniform_(0.5, 1.5, generator=generator)
+        bias = getattr(module, "bias", None)
+        if isinstance(bias, nn.Parameter):
+            bias.normal_(0, 0.1, generator=generator)

@@ -2,6 +2,7 @@
 
 import json
 
+import onnx
 import pytest
 import torch
 
@@ -13,6 +14,8 @@ from mmlitehrnet.analysis.latency import (
     interleave,
     peak_gflops,
 )
+from mmlitehrnet.deploy import deploy_model
+from mmlitehrnet.deploy.export import trace_to_onnx
 
 from ..tools import load_tool
 
@@ -43,6 +46,19 @@ def test_lower_precision_is_another_runtime():
     found = RUNTIMES["pytorch-bf16"].prepare(model, images, 1)()
     assert found.dtype == torch.bfloat16
     assert 0 < (found - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+@pytest.mark.parametrize("deployed", [False, True])
+def test_no_two_convolutions_have_the_same_bias(deployed, tmp_path):
+    model = build(CANDIDATES["Lite-HRNet-18"], (64, 64))
+    model = deploy_model(model, "openvino") if deployed else model
+    path = tmp_path / "network.onnx"
+    trace_to_onnx(TensorMode(model), torch.randn(1, 3, 64, 64), path)
+    graph = onnx.load(path).graph
+    convs = [node for node in graph.node if node.op_type == "Conv"]
+    names = {node.input[2] for node in convs if len(node.input) == 3}
+    values = {i.raw_data for i in graph.initializer if i.name in names}
+    assert len(values) == len(names) > 200
 
 
 def test_every_cuda_runtime_is_there_in_every_precision():
