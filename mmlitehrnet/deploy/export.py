@@ -172,7 +172,7 @@ def export_onnx(
         if any(side % 32 for side in input_size):
             form = form._replace(fixed=False)
         if dynamic_size:
-            form = form._replace(broadcast=True, fuses=False)
+            form = form._replace(broadcast=True)
         deploy = (
             switch_to_deploy if isinstance(model, HighResolutionNet) else deploy_model
         )

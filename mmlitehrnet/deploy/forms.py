@@ -15,9 +15,6 @@ class Form(NamedTuple):
             split, or branch by branch.
         broadcast: Whether a weight per channel is multiplied as (N, C, 1, 1), or
             spread over the map first.
-        fuses: Whether the runtime fuses a sigmoid with the product that it is broadcast
-            for, and so computes it at each position; it is spread over the small maps
-            first.
         aggregate: Whether dynamic convolution sums its kernels, for a single sample.
         fixed: Whether image sides are multiples of 32, so that pooling and
             upsampling are by powers of two.
@@ -27,7 +24,6 @@ class Form(NamedTuple):
     channels_last: bool = False
     joint: bool = True
     broadcast: bool = True
-    fuses: bool = False
     aggregate: bool = True
     fixed: bool = False
 
@@ -38,7 +34,7 @@ FORMS = {
     "onnxruntime": Form(
         multiple=16, joint=False, broadcast=False, aggregate=False, fixed=True
     ),
-    "openvino": Form(multiple=16, fuses=True, fixed=True),
+    "openvino": Form(multiple=16, fixed=True),
 }
 
 

@@ -147,9 +147,8 @@ class WeightedBlocks(nn.Module):
                 spatial = block.spatial(means(xs))
             else:
                 pooled = self._pool(xs, size)
-                broadcast = self.form.broadcast and not self.form.fuses
                 spatial = [
-                    spread(s, size, broadcast)
+                    spread(s, size, self.form.broadcast)
                     for s in block.spatial(self._means(pooled, xs, size))
                 ]
                 pooled = pooled * join(spatial)
