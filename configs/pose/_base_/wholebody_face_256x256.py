@@ -3,10 +3,10 @@
 Schedule and augmentation are those of MMPose's configs for this data.
 """
 
-_base_ = "recipe.py"
+_base_ = "wholebody_part_256x256.py"
 
 codec = dict(
-    type="MSRAHeatmapBlur", input_size=(256, 256), heatmap_size=(64, 64), sigma=2
+    type="MSRAHeatmapBlur", input_size=_base_.input_size, heatmap_size=(64, 64), sigma=2
 )
 model = dict(head=dict(out_channels=68, decoder=codec))
 train_cfg = dict(max_epochs=60, val_interval=1)
@@ -16,39 +16,18 @@ param_scheduler = [
 ]
 default_hooks = dict(checkpoint=dict(save_best="NME", rule="less"))
 
-affine = dict(type="TopdownAffine", input_size=codec["input_size"])
 train_pipeline = [
     *_base_.load_pipeline,
     dict(type="RandomFlip", direction="horizontal"),
     dict(type="RandomBBoxTransform", rotate_factor=60, scale_factor=(0.75, 1.25)),
-    affine,
+    _base_.affine,
     dict(type="GenerateTarget", encoder=codec),
     dict(type="PackPoseInputs"),
 ]
-val_pipeline = [*_base_.load_pipeline, affine, dict(type="PackPoseInputs")]
 
-data_root = "data/coco/"
-train_dataloader = dict(
-    dataset=dict(
-        type="CocoWholeBodyFaceDataset",
-        data_root=data_root,
-        data_mode="topdown",
-        ann_file="annotations/coco_wholebody_train_v1.0.json",
-        data_prefix=dict(img="train2017/"),
-        pipeline=train_pipeline,
-    )
-)
-val_dataloader = dict(
-    dataset=dict(
-        type="CocoWholeBodyFaceDataset",
-        data_root=data_root,
-        data_mode="topdown",
-        ann_file="annotations/coco_wholebody_val_v1.0.json",
-        data_prefix=dict(img="val2017/"),
-        test_mode=True,
-        pipeline=val_pipeline,
-    )
-)
+dataset_type = "CocoWholeBodyFaceDataset"
+train_dataloader = dict(dataset=dict(type=dataset_type, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(type=dataset_type))
 test_dataloader = val_dataloader
 # The error in units of the distance between the outer corners of the eyes.
 val_evaluator = dict(type="NME", norm_mode="keypoint_distance")
