@@ -50,13 +50,12 @@ def make_cityscapes(
         ValueError: If an argument is out of range.
         FileExistsError: If the folder is not empty, see ``overwrite``.
     """
-    output.check_counts(num_train, num_val, seed)
-    output.check_size(size, scenes.MIN_SIZE)
-    arguments = {"format": "cityscapes", "train": num_train, "val": num_val}
-    arguments |= {"seed": seed, "size": list(size)}
+    counts = {"train": num_train, "val": num_val}
     parts = ("leftImg8bit", "gtFine")
-    out_dir = output.prepare_folder(out_dir, arguments, parts, overwrite)
-    for split, count in (("train", num_train), ("val", num_val)):
+    out_dir = output.begin(
+        out_dir, "cityscapes", counts, seed, size, scenes.MIN_SIZE, parts, overwrite
+    )
+    for split, count in counts.items():
         for part in parts:
             for city in CITIES[split]:
                 (out_dir / part / split / city).mkdir(parents=True)

@@ -73,16 +73,14 @@ def make_coco(
         ValueError: If an argument is out of range.
         FileExistsError: If the folder is not empty, see ``overwrite``.
     """
-    output.check_counts(num_train, num_val, seed)
-    if size is not None:
-        output.check_size(size, crowd.MIN_SIZE)
-    arguments = {"format": "coco", "train": num_train, "val": num_val, "seed": seed}
-    arguments["size"] = None if size is None else list(size)
+    counts = {"train": num_train, "val": num_val}
     parts = ("train2017", "val2017", "annotations", "person_detection_results")
-    out_dir = output.prepare_folder(out_dir, arguments, parts, overwrite)
+    out_dir = output.begin(
+        out_dir, "coco", counts, seed, size, crowd.MIN_SIZE, parts, overwrite
+    )
     for part in parts:
         (out_dir / part).mkdir()
-    for split, count in (("train", num_train), ("val", num_val)):
+    for split, count in counts.items():
         images, annotations, detections = [], [], []
         for index in output.progress(count, f"COCO {split}", quiet):
             rng = output.generator("coco", seed, split, index)

@@ -53,14 +53,13 @@ def make_imagenet(
         ValueError: If an argument is out of range.
         FileExistsError: If the folder is not empty, see ``overwrite``.
     """
-    output.check_counts(num_train, num_val, seed)
-    output.check_size(size, MIN_SIZE)
-    arguments = {"format": "imagenet", "train": num_train, "val": num_val}
-    arguments |= {"seed": seed, "size": list(size)}
+    counts = {"train": num_train, "val": num_val}
     parts = ("train", "val", "meta")
-    out_dir = output.prepare_folder(out_dir, arguments, parts, overwrite)
+    out_dir = output.begin(
+        out_dir, "imagenet", counts, seed, size, MIN_SIZE, parts, overwrite
+    )
     (out_dir / "meta").mkdir()
-    for split, count in (("train", num_train), ("val", num_val)):
+    for split, count in counts.items():
         for name in SHAPES:
             (out_dir / split / name).mkdir(parents=True)
         lines = []

@@ -55,6 +55,43 @@ def check_size(size: Sequence[int], smallest: tuple[int, int]) -> None:
         )
 
 
+def begin(
+    folder: str | Path,
+    kind: str,
+    counts: dict[str, int],
+    seed: int,
+    size: Sequence[int] | None,
+    smallest: tuple[int, int],
+    parts: Iterable[str],
+    overwrite: bool,
+) -> Path:
+    """Checks the arguments of a writer and makes its output folder.
+
+    Args:
+        folder: Where the data will be written.
+        kind: Its format.
+        counts: Number of images of each split.
+        seed: Seed of everything random.
+        size: (height, width) of the images in pixels, or None for sizes by chance.
+        smallest: The least (height, width) that is allowed.
+        parts: The entries of the folder that the writer makes.
+        overwrite: Whether an earlier output of this package may be replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If an argument is out of range.
+        FileExistsError: If the folder is not empty, see :func:`prepare_folder`.
+    """
+    check_counts(counts["train"], counts["val"], seed)
+    if size is not None:
+        check_size(size, smallest)
+        size = list(size)
+    arguments = {"format": kind, **counts, "seed": seed, "size": size}
+    return prepare_folder(folder, arguments, parts, overwrite)
+
+
 def prepare_folder(
     folder: str | Path, arguments: dict, parts: Iterable[str], overwrite: bool
 ) -> Path:
