@@ -30,17 +30,19 @@ from mmlitehrnet.analysis.latency import (
     threads,
 )
 from mmlitehrnet.deploy import deploy_model
+from mmlitehrnet.deploy.forms import find_form
 
 SIZES = {"256x192": (256, 192), "384x288": (384, 288)}
 
 
-def forms(name: str, target: str, size: str) -> dict[str, nn.Module]:
+def forms(name: str, target: str, size: str, batch: int) -> dict[str, nn.Module]:
     """The forms of a network in which a runtime is given it."""
     candidate = CANDIDATES[name]
     model = build(candidate, SIZES[size])
     if not candidate.ours:
         return {name: model}
-    return {name: model, f"{name}, deployed": deploy_model(model, target)}
+    form = find_form(target, model, single=batch == 1)
+    return {name: model, f"{name}, deployed": deploy_model(model, form=form)}
 
 
 class Row(NamedTuple):
@@ -73,7 +75,8 @@ def measure(
     limits: dict[str, float] = {}
     for name in names:
         plain = None
-        for label, model in forms(name, RUNTIMES[runtime].target, size).items():
+        target = RUNTIMES[runtime].target
+        for label, model in forms(name, target, size, batch).items():
             if plain is None:
                 network = TensorMode(model)
                 with torch.no_grad():

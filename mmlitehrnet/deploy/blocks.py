@@ -17,13 +17,13 @@ from ..layers.context_modeling import DenseContextModeling, GlobalContextModelin
 from ..layers.dynamic_conv import DynamicSplitConv
 from ..layers.residual import ResidualBlock
 from ..layers.shuffle import ShuffleUnit
-from .channels import NONE, Layout, after_shuffle, natural_layout, second_half
+from .channels import NONE, Layout, after_shuffle, natural_layout, second_half, take
 from .context import DenseContext, GlobalContext
 from .convs import Conv, chain, depthwise_conv
 from .dynamic import split_conv
 from .fold import folded_chain
 from .forms import Form
-from .resize import pool_to, repeat_to
+from .resize import pool_to, times_repeated
 from .weighting import (
     Attention,
     WeightedBlock,
@@ -70,7 +70,7 @@ class CrossWeighting(nn.Module):
 
     def __init__(self, part: nn.Module, halves: Layouts, form: Form) -> None:
         super().__init__()
-        self.fixed = form.fixed
+        self.form = form
         if isinstance(part, DenseContextModeling):
             self.weights: nn.Module = DenseContext(part, halves, form)
         else:
@@ -85,13 +85,12 @@ class CrossWeighting(nn.Module):
         if self.dense:
             weights = self.weights(xs)
         else:
-            pooled = [pool_to(x, size, f, self.fixed) for x, f in zip(xs, factors)]
+            pooled = [pool_to(x, size, f, self.form.fixed) for x, f in zip(xs, factors)]
             weights = self.weights(join(pooled))
         if len(weights) < len(xs):
             weights = weights[0].split(self.widths, dim=1)
         return [
-            x * repeat_to(w, x.shape[2:], f, self.fixed)
-            for x, w, f in zip(xs, weights, factors)
+            times_repeated(x, w, f, self.form) for x, w, f in zip(xs, weights, factors)
         ]
 
 
@@ -145,6 +144,55 @@ def _deploy_part(
     return PerBranch(conv for conv, _ in pairs), [half for _, half in pairs]
 
 
+class OnHalves(nn.Module):
+    """Parts of a block, on the half of the channels that they transform.
+
+    Args:
+        parts: What is computed.
+        kept: Positions of the other half in the branch maps.
+        active: Positions of the half that is transformed.
+    """
+
+    def __init__(
+        self, parts: Sequence[nn.Module], kept: list[Tensor], active: list[Tensor]
+    ) -> None:
+        super().__init__()
+        self.parts = nn.Sequential(*parts)
+        for k, pair in enumerate(zip(kept, active)):
+            self.register_buffer(f"kept{k}", pair[0])
+            self.register_buffer(f"active{k}", pair[1])
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
+        kept, active = (
+            [x.index_select(1, getattr(self, f"{name}{k}")) for k, x in enumerate(xs)]
+            for name in ("kept", "active")
+        )
+        return [torch.cat(pair, dim=1) for pair in zip(kept, self.parts(active))]
+
+
+def deploy_halves(
+    parts: Sequence[nn.Module], layouts: Layouts, form: Form
+) -> tuple[nn.Module, Layouts]:
+    """Parts of a block on halves, and the layouts of its results."""
+    kept, active = [], []
+    for layout in layouts:
+        half = second_half(layout)
+        kept.append(((half.index == NONE) & (layout.index != NONE)).nonzero().flatten())
+        active.append((half.index != NONE).nonzero().flatten())
+    results = [take(second_half(x), where) for x, where in zip(layouts, active)]
+    modules = []
+    for part in parts:
+        module, results = _deploy_part(part, results, form)
+        modules.append(module)
+    outs = []
+    for layout, where, result in zip(layouts, kept, results):
+        still = take(layout, where)
+        index = torch.cat((2 * still.index, 2 * result.index + 1))
+        outs.append(Layout(index, torch.cat((still.scale, result.scale))))
+    return OnHalves(modules, kept, active), outs
+
+
 def deploy_weightings(
     blocks: Sequence[ConditionalChannelWeighting], layouts: Layouts, form: Form
 ) -> tuple[nn.Module, Layouts]:
@@ -165,6 +213,10 @@ def deploy_weightings(
                     spatial_attention(spatial, results, form),
                 )
             )
+        elif form.plain:
+            block, layouts = deploy_halves(parts, layouts, form)
+            single.append(block)
+            continue
         else:
             for part in parts:
                 module, results = _deploy_part(part, results, form)

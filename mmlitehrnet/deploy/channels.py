@@ -67,6 +67,11 @@ def second_half(layout: Layout) -> Layout:
     return layout._replace(index=index)
 
 
+def take(layout: Layout, positions: Tensor) -> Layout:
+    """Layout of the map that has only some positions of another."""
+    return Layout(layout.index[positions], layout.scale[positions])
+
+
 def after_shuffle(layout: Layout, active: Layout) -> Layout:
     """Layout once the halves are concatenated and shuffled, channel by channel.
 

@@ -40,11 +40,25 @@ class Masked(nn.Module):
         # One copy of the mask for each channel, where it cannot be broadcast.
         copies = torch.ones(width, 1, 1, 1, dtype=torch.float64)
         self.copies = None if form.broadcast else Conv(copies, torch.zeros(width))
+        self.plain = form.plain
 
     def mask(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the mask (N, 1, H, W)."""
-        mask = self.logits(x).flatten(2).softmax(dim=2)
-        return mask.view(-1, 1, *x.shape[2:])
+        return self._flat_mask(x).view(-1, 1, *x.shape[2:])
+
+    def _flat_mask(self, x: Tensor) -> Tensor:
+        if self.plain:
+            # The bias is the same at all positions.
+            logits = self.logits.weight.flatten(1)[None] @ x.flatten(2)
+        else:
+            logits = self.logits(x).flatten(2)
+        return logits.softmax(dim=2)
+
+    def total(self, x: Tensor) -> Tensor:
+        """Sum (N, C, H, W) times the mask over all positions: (N, C, 1, 1)."""
+        if self.plain:
+            return (x.flatten(2) @ self._flat_mask(x).transpose(1, 2))[..., None]
+        return means([self(x)]) * (x.shape[2] * x.shape[3])
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H, W)."""
@@ -133,8 +147,7 @@ class GlobalContext(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H, W)."""
-        pooled = means([self.masked(x)]) * (x.shape[2] * x.shape[3])
-        (weight,) = self.attention(pooled)
+        (weight,) = self.attention(self.masked.total(x))
         if self.broadcast:
             scale = self.affine.weight.view(1, -1, 1, 1)
             bias = self.affine.bias.view(1, -1, 1, 1)

@@ -68,6 +68,13 @@ class Conv(nn.Conv2d):
             x = F.conv2d(
                 x, self.weight, self.bias, self.stride, self.padding, groups=self.groups
             )
+        return self._activate(x)
+
+    def of_vectors(self, x: Tensor) -> Tensor:
+        """Map (N, in) to (N, out): a 1x1 convolution of maps of one pixel."""
+        return self._activate(F.linear(x, self.weight.flatten(1), self.bias))
+
+    def _activate(self, x: Tensor) -> Tensor:
         if self.act == "relu":
             return x.relu_()
         return x.sigmoid_() if self.act == "sigmoid" else x

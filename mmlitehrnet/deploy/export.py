@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..backbones.high_resolution import HighResolutionNet
 from ..layers.context_modeling import DenseContextModeling, official_sums
 from ..layers.dynamic_conv import DynamicConv2d
-from .forms import find_form
+from .forms import FORMS, check_target, find_form
 from .model import deploy_model
 from .network import switch_to_deploy
 from .runner import METADATA_KEY, PoseTask
@@ -89,14 +89,14 @@ def _check_arguments(
     target: str | None,
 ) -> None:
     if target is not None:
-        find_form(target)
+        check_target(target)
     if len(input_size) != 2 or min(input_size) < 1:
         raise ValueError(
             f"input_size must be a height and a width in pixels, got {input_size}"
         )
     if opset < MIN_OPSET:
         raise ValueError(f"opset must be at least {MIN_OPSET}, got {opset}")
-    fixed = target is not None and find_form(target).fixed
+    fixed = target is not None and FORMS[target].fixed
     if (fixed or dynamic_size) and any(side % 32 for side in input_size):
         raise ValueError(
             "input_size must hold multiples of 32 for this target or dynamic_size, "
@@ -166,8 +166,8 @@ def export_onnx(
     trained = Network(model).eval()
     deployed = trained
     if target is not None:
-        form = find_form(target)
         single = batch_size == 1 and not dynamic_batch
+        form = find_form(target, model, single and not dynamic_size)
         form = form._replace(aggregate=form.aggregate and single, fixed=True)
         if any(side % 32 for side in input_size):
             form = form._replace(fixed=False)

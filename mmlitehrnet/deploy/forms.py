@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from torch import nn
+
+from ..layers.dynamic_conv import DynamicConv2d
+
 
 class Form(NamedTuple):
     """How a deployed network is laid out.
@@ -16,6 +20,10 @@ class Form(NamedTuple):
         broadcast: Whether a weight per channel is multiplied as (N, C, 1, 1), or
             spread over the map first.
         aggregate: Whether dynamic convolution sums its kernels, for a single sample.
+        plain: Whether blocks with dynamic convolution run in the plain layout on the
+            channels that they transform, with products of matrices in the place of
+            small convolutions: where the runtime has a blocked layout that computed
+            kernels cannot use.
         fixed: Whether image sides are multiples of 32, so that pooling and
             upsampling are by powers of two.
     """
@@ -25,6 +33,7 @@ class Form(NamedTuple):
     joint: bool = True
     broadcast: bool = True
     aggregate: bool = True
+    plain: bool = False
     fixed: bool = False
 
 
@@ -37,13 +46,32 @@ FORMS = {
     "openvino": Form(multiple=16, fixed=True),
 }
 
+#: The same for one sample at a time and dynamic convolution, where that differs.
+DYNAMIC_FORMS = {"onnxruntime": Form(multiple=4, plain=True, fixed=True)}
 
-def find_form(target: str) -> Form:
-    """Return the form for a runtime.
+
+def check_target(target: str) -> None:
+    """Check the name of a runtime.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no form for it.
     """
     if target not in FORMS:
         raise ValueError(f"target must be one of {sorted(FORMS)}, got {target!r}")
+
+
+def find_form(target: str, net: nn.Module, single: bool = True) -> Form:
+    """Return the form of a network for a runtime.
+
+    Args:
+        target: The runtime.
+        net: The trained network.
+        single: Whether it is given one sample at a time, of a fixed size.
+
+    Raises:
+        ValueError: If there is no form for the runtime.
+    """
+    check_target(target)
+    if single and any(isinstance(part, DynamicConv2d) for part in net.modules()):
+        return DYNAMIC_FORMS.get(target, FORMS[target])
     return FORMS[target]

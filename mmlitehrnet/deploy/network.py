@@ -216,9 +216,9 @@ def switch_to_deploy(
             cannot be deployed.
         ValueError: If there is no such target.
     """
-    form = find_form(target) if form is None else form
     if not isinstance(net, HighResolutionNet):
         raise TypeError(f"net must be a backbone of mmlitehrnet, got {type(net)}")
+    form = find_form(target, net) if form is None else form
     parameter = next(net.parameters())
     deployed = DeployedNet(net, form).to(parameter)
     if form.channels_last:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .forms import Form
 
 
 def pool_to(x: Tensor, size: tuple[int, int], factor: int, fixed: bool) -> Tensor:
@@ -29,6 +32,27 @@ def repeat_to(x: Tensor, size: tuple[int, int], factor: int, fixed: bool) -> Ten
     if fixed:
         return F.interpolate(x, scale_factor=float(factor), mode="nearest")
     return F.interpolate(x, size=size, mode="nearest")
+
+
+def times_repeated(x: Tensor, w: Tensor, factor: int, form: Form) -> Tensor:
+    """Multiply (N, C, H, W) by (N, C, h, w), repeated up to it.
+
+    In the plain layout, columns are repeated by a product with a matrix of ones and
+    zeros, and what comes out is broadcast over the rows of each cell.
+
+    Args:
+        x: A map.
+        w: Weights, one for each cell.
+        factor: Side of the cells where the image's sides are multiples of 32.
+        form: Form of the network.
+    """
+    if not form.plain or factor == 1:
+        return x * repeat_to(w, x.shape[2:], factor, form.fixed)
+    shape, columns = x.shape, w.shape[3]
+    ones = [[float(j // factor == i) for j in range(shape[3])] for i in range(columns)]
+    rows = w @ torch.tensor(ones, dtype=w.dtype, device=w.device)
+    tiles = x.reshape(-1, shape[1], shape[2] // factor, factor, shape[3])
+    return (tiles * rows.unsqueeze(3)).reshape(-1, *shape[1:])
 
 
 def bilinear_to(x: Tensor, size: tuple[int, int], fixed: bool) -> Tensor:

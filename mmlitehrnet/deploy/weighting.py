@@ -51,10 +51,14 @@ class Attention(nn.Module):
         self.excite = nn.ModuleList(
             dense_conv(excite, hidden, out, fill=ALWAYS) for out in outs
         )
-        self.broadcast = form.broadcast
+        self.plain = form.plain
 
     def forward(self, averages: Tensor) -> list[Tensor]:
         """Map averages (N, C, h, w) to maps of weights, as the given layouts."""
+        if self.plain and averages.shape[2:] == (1, 1):
+            hidden = self.squeeze.of_vectors(averages.flatten(1))
+            weights = [conv.of_vectors(hidden) for conv in self.excite]
+            return [w.view(*w.shape, 1, 1) for w in weights]
         hidden = self.squeeze(averages)
         return [conv(hidden) for conv in self.excite]
 

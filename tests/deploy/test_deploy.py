@@ -11,7 +11,7 @@ from torch import nn
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from mmlitehrnet.analysis.networks import network_from_config
 from mmlitehrnet.deploy import deploy_model, switch_to_deploy
-from mmlitehrnet.deploy.forms import FORMS
+from mmlitehrnet.deploy.forms import DYNAMIC_FORMS, FORMS, find_form
 from tests.backbones.reference import difference, images, sane_weights
 
 
@@ -92,13 +92,25 @@ def assert_same(deployed, net, x, tolerance=1e-8):
         assert difference(a, b) <= tolerance
 
 
-@pytest.mark.parametrize("target", FORMS)
+ALL_FORMS = {**FORMS, **{f"{k}, dynamic": v for k, v in DYNAMIC_FORMS.items()}}
+
+
+@pytest.mark.parametrize("form", ALL_FORMS)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_block_is_equal_for_every_target(name, target):
+def test_every_block_is_equal_in_every_form(name, form):
     net = trained(NETWORKS[name])
-    deployed = switch_to_deploy(net, target)
+    deployed = switch_to_deploy(net, form=ALL_FORMS[form])
     for batch in (1, 2):
         assert_same(deployed, net, images(batch, 3, 64, 96, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("target", FORMS)
+@pytest.mark.parametrize("name", ["LITE", "DITE"])
+def test_dynamic_convolution_has_a_form_for_one_sample(name, target, single):
+    form = find_form(target, trained(NETWORKS[name]), single)
+    special = name == "DITE" and single and target in DYNAMIC_FORMS
+    assert form == (DYNAMIC_FORMS if special else FORMS)[target]
 
 
 @pytest.mark.parametrize("target", FORMS)
