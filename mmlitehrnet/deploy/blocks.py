@@ -171,10 +171,10 @@ class OnHalves(nn.Module):
         return [torch.cat(pair, dim=1) for pair in zip(kept, self.parts(active))]
 
 
-def deploy_halves(
+def deploy_half(
     parts: Sequence[nn.Module], layouts: Layouts, form: Form
 ) -> tuple[nn.Module, Layouts]:
-    """Parts of a block on halves, and the layouts of its results."""
+    """A block on the half that it transforms, and the layouts of its results."""
     kept, active = [], []
     for layout in layouts:
         half = second_half(layout)
@@ -193,10 +193,21 @@ def deploy_halves(
     return OnHalves(modules, kept, active), outs
 
 
+def deploy_halves(
+    blocks: Sequence[ConditionalChannelWeighting], layouts: Layouts, form: Form
+) -> tuple[nn.Module, Layouts]:
+    """Inference form of the blocks that see all branches, on half of the channels."""
+    modules = []
+    for block in blocks:
+        module, layouts = deploy_half(_parts(block), layouts, form)
+        modules.append(module)
+    return nn.Sequential(*modules), layouts
+
+
 def deploy_weightings(
     blocks: Sequence[ConditionalChannelWeighting], layouts: Layouts, form: Form
 ) -> tuple[nn.Module, Layouts]:
-    """Inference form of the blocks that see all branches together."""
+    """Inference form of the blocks that see all branches, on all channels."""
     merged, single = [], []
     for block in blocks:
         halves = [second_half(layout) for layout in layouts]
@@ -213,10 +224,6 @@ def deploy_weightings(
                     spatial_attention(spatial, results, form),
                 )
             )
-        elif form.plain:
-            block, layouts = deploy_halves(parts, layouts, form)
-            single.append(block)
-            continue
         else:
             for part in parts:
                 module, results = _deploy_part(part, results, form)
@@ -320,6 +327,7 @@ def deploy_blocks(
 ) -> tuple[nn.Module, Layouts]:
     """Inference form of a module's blocks, and the layouts of their results."""
     if isinstance(blocks[0], ConditionalChannelWeighting):
-        return deploy_weightings(blocks, layouts, form)
+        deploy = deploy_halves if form.plain else deploy_weightings
+        return deploy(blocks, layouts, form)
     pairs = [deploy_branch(b, layout, form) for b, layout in zip(blocks, layouts)]
     return PerBranch(module for module, _ in pairs), [layout for _, layout in pairs]
