@@ -30,19 +30,17 @@ from mmlitehrnet.analysis.latency import (
     threads,
 )
 from mmlitehrnet.deploy import deploy_model
-from mmlitehrnet.deploy.forms import find_form
 
 SIZES = {"256x192": (256, 192), "384x288": (384, 288)}
 
 
-def forms(name: str, target: str, size: str, batch: int) -> dict[str, nn.Module]:
+def forms(name: str, target: str, size: str) -> dict[str, nn.Module]:
     """The forms of a network in which a runtime is given it."""
     candidate = CANDIDATES[name]
     model = build(candidate, SIZES[size])
     if not candidate.ours:
         return {name: model}
-    form = find_form(target, model, single=batch == 1)
-    return {name: model, f"{name}, deployed": deploy_model(model, form=form)}
+    return {name: model, f"{name}, deployed": deploy_model(model, target)}
 
 
 class Row(NamedTuple):
@@ -75,8 +73,7 @@ def measure(
     limits: dict[str, float] = {}
     for name in names:
         plain = None
-        target = RUNTIMES[runtime].target
-        for label, model in forms(name, target, size, batch).items():
+        for label, model in forms(name, RUNTIMES[runtime].target, size).items():
             if plain is None:
                 network = TensorMode(model)
                 with torch.no_grad():

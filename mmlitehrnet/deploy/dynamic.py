@@ -23,7 +23,7 @@ class DynamicConv(nn.Module):
     the results weighted, neither the number of samples nor any shape depends on
     the data, and every convolution has a constant kernel. For a single sample it
     is cheaper to sum the kernels, where the runtime convolves with a computed
-    kernel fast.
+    kernel fast; in the plain layout, for any fixed number of samples.
 
     Args:
         kernels: Kernels (K, out, in / groups, k, k).
@@ -62,8 +62,8 @@ class DynamicConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in, H, W) to (N, out, H / stride, W / stride)."""
         attention = self.attention(means([x]))
-        if self.form.aggregate and x.shape[0] == 1:
-            y = self._with_summed_kernel(x, torch.cat(attention, dim=1))
+        if self.form.aggregate and (x.shape[0] == 1 or self.form.plain):
+            y = self._with_summed_kernels(x, torch.cat(attention, dim=1))
         else:
             y = self._with_each_kernel(x, attention)
         return y.relu() if self.relu else y
@@ -71,9 +71,22 @@ class DynamicConv(nn.Module):
     def _conv(self, x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.conv2d(x, kernel, bias, self.stride, self.padding, groups=self.groups)
 
-    def _with_summed_kernel(self, x: Tensor, attention: Tensor) -> Tensor:
-        weights = attention.view(*self.kernels.shape[:2], 1, 1, 1)
-        return self._conv(x, (weights * self.kernels).sum(0) + self.still, self.bias)
+    def _with_summed_kernels(self, x: Tensor, attention: Tensor) -> Tensor:
+        samples = x.shape[0]
+        weights = attention.view(samples, *self.kernels.shape[:2], 1, 1, 1)
+        kernels = (weights * self.kernels).sum(1) + self.still
+        if samples == 1:
+            return self._conv(x, kernels[0], self.bias)
+        # Samples as groups of channels, each with kernels of its own.
+        y = F.conv2d(
+            x.reshape(1, -1, *x.shape[2:]),
+            kernels.flatten(0, 1),
+            self.bias.repeat(samples),
+            self.stride,
+            self.padding,
+            groups=samples * self.groups,
+        )
+        return y.reshape(samples, -1, *y.shape[2:])
 
     def _with_each_kernel(self, x: Tensor, attention: list[Tensor]) -> Tensor:
         if len(attention) == 1:

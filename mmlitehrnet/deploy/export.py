@@ -166,9 +166,9 @@ def export_onnx(
     trained = Network(model).eval()
     deployed = trained
     if target is not None:
-        single = batch_size == 1 and not dynamic_batch
-        form = find_form(target, model, single and not dynamic_size)
-        form = form._replace(aggregate=form.aggregate and single, fixed=True)
+        form = find_form(target, model, not (dynamic_batch or dynamic_size))
+        aggregate = form.aggregate and not dynamic_batch
+        form = form._replace(aggregate=aggregate, fixed=True)
         if any(side % 32 for side in input_size):
             form = form._replace(fixed=False)
         if dynamic_size:

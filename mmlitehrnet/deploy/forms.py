@@ -46,7 +46,7 @@ FORMS = {
     "openvino": Form(multiple=16, fixed=True),
 }
 
-#: The same for one sample at a time and dynamic convolution, where that differs.
+#: The same for dynamic convolution of a fixed number of samples, where that differs.
 DYNAMIC_FORMS = {"onnxruntime": Form(multiple=4, plain=True, fixed=True)}
 
 
@@ -60,18 +60,18 @@ def check_target(target: str) -> None:
         raise ValueError(f"target must be one of {sorted(FORMS)}, got {target!r}")
 
 
-def find_form(target: str, net: nn.Module, single: bool = True) -> Form:
+def find_form(target: str, net: nn.Module, fixed: bool = True) -> Form:
     """Return the form of a network for a runtime.
 
     Args:
         target: The runtime.
         net: The trained network.
-        single: Whether it is given one sample at a time, of a fixed size.
+        fixed: Whether the number and the size of the samples are fixed.
 
     Raises:
         ValueError: If there is no form for the runtime.
     """
     check_target(target)
-    if single and any(isinstance(part, DynamicConv2d) for part in net.modules()):
+    if fixed and any(isinstance(part, DynamicConv2d) for part in net.modules()):
         return DYNAMIC_FORMS.get(target, FORMS[target])
     return FORMS[target]

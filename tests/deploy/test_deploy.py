@@ -104,12 +104,12 @@ def test_every_block_is_equal_in_every_form(name, form):
         assert_same(deployed, net, images(batch, 3, 64, 96, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("fixed", [True, False])
 @pytest.mark.parametrize("target", FORMS)
 @pytest.mark.parametrize("name", ["LITE", "DITE"])
-def test_dynamic_convolution_has_a_form_for_one_sample(name, target, single):
-    form = find_form(target, trained(NETWORKS[name]), single)
-    special = name == "DITE" and single and target in DYNAMIC_FORMS
+def test_dynamic_convolution_of_a_fixed_shape_has_its_form(name, target, fixed):
+    form = find_form(target, trained(NETWORKS[name]), fixed)
+    special = name == "DITE" and fixed and target in DYNAMIC_FORMS
     assert form == (DYNAMIC_FORMS if special else FORMS)[target]
 
 

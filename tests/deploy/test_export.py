@@ -69,6 +69,16 @@ def test_dynamic_export_in_onnxruntime_and_openvino(name, target, tmp_path):
         assert error < 1e-4
 
 
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+def test_dynamic_convolution_of_several_images(target, tmp_path):
+    path = tmp_path / "net.onnx"
+    net = network("DiteHRNet")
+    result = export_onnx(net, path, (64, 64), target=target, batch_size=3)
+    assert result.relative < 1e-4
+    (given,) = onnx.load(path).graph.input
+    assert given.type.tensor_type.shape.dim[0].dim_value == 3
+
+
 def test_plain_export_takes_a_dynamic_batch(tmp_path):
     path = tmp_path / "net.onnx"
     result = export_onnx(
