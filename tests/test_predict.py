@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shutil
+from types import SimpleNamespace
 
 import cv2
+import mmcv
 import numpy as np
 import pytest
 import torch
@@ -270,6 +272,15 @@ def test_the_rest_of_a_mixed_folder_goes_on(pose, people, tmp_path, capsys):
     names = {"good", "same.jpg", "same.jpeg"}
     assert {path.stem for path in (tmp_path / "results").iterdir()} == names
     assert {path.stem for path in (tmp_path / "pictures").iterdir()} == names
+
+
+def test_a_video_that_does_not_say_how_long_it_is(tmp_path, monkeypatch):
+    """As OpenCV 5 has it for a file that is no video."""
+    broken = SimpleNamespace(opened=False, frame_cnt=-1)
+    monkeypatch.setattr(mmcv, "VideoReader", lambda path: broken)
+    (tmp_path / "a.mp4").touch()
+    ((medium,), _) = find_media(tmp_path)
+    assert medium.num_frames == 1
 
 
 def test_inputs_that_hold_nothing(tmp_path):
