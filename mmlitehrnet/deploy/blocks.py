@@ -186,10 +186,10 @@ def deploy_half(
         module, results = _deploy_part(part, results, form)
         modules.append(module)
     outs = []
-    for layout, where, result in zip(layouts, kept, results):
-        still = take(layout, where)
-        index = torch.cat((2 * still.index, 2 * result.index + 1))
-        outs.append(Layout(index, torch.cat((still.scale, result.scale))))
+    for layout, still, where, result in zip(layouts, kept, active, results):
+        joined = take(layout, torch.cat((still, where)))
+        index = torch.cat((torch.full_like(still, NONE), result.index))
+        outs.append(after_shuffle(joined, joined._replace(index=index)))
     return OnHalves(modules, kept, active), outs
 
 

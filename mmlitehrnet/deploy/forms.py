@@ -19,7 +19,8 @@ class Form(NamedTuple):
             split, or branch by branch.
         broadcast: Whether a weight per channel is multiplied as (N, C, 1, 1), or
             spread over the map first.
-        aggregate: Whether dynamic convolution sums its kernels, for a single sample.
+        aggregate: Whether dynamic convolution sums its kernels, for a single sample;
+            in the plain layout, for any fixed number of them.
         plain: Whether blocks with dynamic convolution run in the plain layout on the
             channels that they transform, with products of matrices in the place of
             small convolutions: where the runtime has a blocked layout that computed
