@@ -2,8 +2,9 @@
 
     python tools/benchmark.py --out work_dirs/benchmark
 
-Every runtime measures all networks interleaved in one process. Written are a table,
-``benchmark.json`` and ``benchmark.png``, latency against the published AP.
+Every runtime measures all networks in one process, which take turns of a few calls.
+Written are a table, ``benchmark.json`` and ``benchmark.png``, latency against the
+published AP.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def measure(
                 calls[label] = RUNTIMES[runtime].prepare(model, images, args.threads)
             except Exception as error:  # A runtime that cannot run it is a result.
                 print(f"{runtime}: {label}: {error}", file=sys.stderr)
-    timings = interleave(calls, args.repetitions, args.warmup)
+    timings = interleave(calls, args.repetitions, args.warmup, args.burst)
     base = timings.get(BASELINE)
     return [
         Row(
@@ -169,7 +170,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repetitions", type=int, default=30)
+    parser.add_argument(
+        "--repetitions", type=int, default=10, help="turns of each network"
+    )
+    parser.add_argument("--burst", type=int, default=5, help="calls in each turn")
     parser.add_argument("--warmup", type=int, default=5)
     return parser.parse_args(arguments)
 
@@ -182,7 +186,8 @@ def main(arguments: list[str] | None = None) -> None:
     description = {
         **machine(),
         "threads": args.threads,
-        "repetitions": args.repetitions,
+        "turns of each network": args.repetitions,
+        "calls in a turn": args.burst,
         **{f"peak GFLOP/s, {'/'.join(k)}": round(v, 1) for k, v in peaks.items()},
     }
     rows: list[Row] = []

@@ -25,10 +25,15 @@ def test_calls_are_interleaved():
     calls = {name: lambda name=name: order.append(name) for name in "ab"}
     timings = interleave(calls, repetitions=3, warmup=1)
     assert "".join(order) == "ab" + "ababab"
+    order.clear()
+    interleave(calls, repetitions=2, warmup=0, burst=3)
+    assert "".join(order) == "aaabbb" * 2
     for timing in timings.values():
         assert timing.best <= timing.low <= timing.median <= timing.high
     with pytest.raises(ValueError, match="repetitions must be at least 2, got 1"):
         interleave(calls, repetitions=1, warmup=0)
+    with pytest.raises(ValueError, match="burst must be at least 1, got 0"):
+        interleave(calls, repetitions=2, warmup=0, burst=0)
 
 
 def test_timing_of_known_times():
@@ -75,7 +80,8 @@ def test_table_json_and_plot(tmp_path, capsys):
     networks = ["Lite-HRNet-18 (MMPose)", "Lite-HRNet-18", "RTMPose-t"]
     arguments = ["--out", str(tmp_path), "--runtimes", "pytorch", "onnxruntime"]
     arguments += ["--networks", *networks, "--sizes", "256x192", "--batches", "1"]
-    arguments += ["--repetitions", "2", "--warmup", "1", "--threads", "1"]
+    arguments += ["--repetitions", "2", "--burst", "1"]
+    arguments += ["--warmup", "1", "--threads", "1"]
     load_tool("benchmark").main(arguments)
     result = json.loads((tmp_path / "benchmark.json").read_text())
     expected = [*networks[:2], "Lite-HRNet-18, deployed", networks[2]]
@@ -84,7 +90,7 @@ def test_table_json_and_plot(tmp_path, capsys):
         assert [row["network"] for row in rows] == expected
         assert all(row["limit"] > 0 for row in rows)
         assert rows[0]["ratio"] == 1
-    assert {"processor", "threads"} <= set(result["machine"])
+    assert {"processor", "threads", "calls in a turn"} <= set(result["machine"])
     assert result["machine"]["peak GFLOP/s, pytorch/onnxruntime"] > 1
     table = (tmp_path / "benchmark.md").read_text()
     assert table.count("| pytorch |") == 4
