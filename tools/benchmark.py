@@ -35,13 +35,14 @@ from mmlitehrnet.deploy import deploy_model
 SIZES = {"256x192": (256, 192), "384x288": (384, 288)}
 
 
-def forms(name: str, target: str, size: str) -> dict[str, nn.Module]:
+def forms(name: str, target: str, size: str, batch: int) -> dict[str, nn.Module]:
     """The forms of a network in which a runtime is given it."""
     candidate = CANDIDATES[name]
     model = build(candidate, SIZES[size])
     if not candidate.ours:
         return {name: model}
-    return {name: model, f"{name}, deployed": deploy_model(model, target)}
+    deployed = deploy_model(model, target, batch_size=batch)
+    return {name: model, f"{name}, deployed": deployed}
 
 
 class Row(NamedTuple):
@@ -74,7 +75,7 @@ def measure(
     limits: dict[str, float] = {}
     for name in names:
         plain = None
-        for label, model in forms(name, RUNTIMES[runtime].target, size).items():
+        for label, model in forms(name, RUNTIMES[runtime].target, size, batch).items():
             if plain is None:
                 network = TensorMode(model)
                 with torch.no_grad():

@@ -249,11 +249,14 @@ class HighResolutionNet(BaseModule):
                     module.eval()
         return self
 
-    def switch_to_deploy(self, target: str = "pytorch") -> nn.Module:
+    def switch_to_deploy(
+        self, target: str = "pytorch", batch_size: int = 1
+    ) -> nn.Module:
         """Make the equivalent network that is fast; this one stays as it is.
 
         Args:
             target: Runtime that it is for: 'pytorch', 'onnxruntime' or 'openvino'.
+            batch_size: Number of images that it is made for; it takes any number.
 
         Returns:
             A network that gives the same maps, to rounding, for inference only; see
@@ -262,7 +265,7 @@ class HighResolutionNet(BaseModule):
         # The package that deploys knows the backbones, not the other way round.
         from ..deploy import switch_to_deploy
 
-        return switch_to_deploy(self, target)
+        return switch_to_deploy(self, target, batch_size=batch_size)
 
     def _check_frozen_stages(self) -> None:
         most = len(self.freezable) - 1

@@ -166,7 +166,8 @@ def export_onnx(
     trained = Network(model).eval()
     deployed = trained
     if target is not None:
-        form = find_form(target, model, not (dynamic_batch or dynamic_size))
+        varies = dynamic_batch or dynamic_size
+        form = find_form(target, model, None if varies else batch_size)
         aggregate = form.aggregate and not dynamic_batch
         form = form._replace(aggregate=aggregate, fixed=True)
         if any(side % 32 for side in input_size):

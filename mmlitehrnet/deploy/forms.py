@@ -24,7 +24,7 @@ class Form(NamedTuple):
         plain: Whether blocks with dynamic convolution run in the plain layout on the
             channels that they transform, with products of matrices in the place of
             small convolutions: where the runtime has a blocked layout that computed
-            kernels cannot use.
+            kernels cannot use, and where several images make the maps large.
         fixed: Whether image sides are multiples of 32, so that pooling and
             upsampling are by powers of two.
     """
@@ -47,8 +47,16 @@ FORMS = {
     "openvino": Form(multiple=16, fixed=True),
 }
 
-#: The same for dynamic convolution of a fixed number of samples, where that differs.
-DYNAMIC_FORMS = {"onnxruntime": Form(multiple=4, plain=True, fixed=True)}
+#: Dynamic convolution on the channels that are transformed, for images of fixed size.
+_HALVES = Form(multiple=4, plain=True, fixed=True)
+
+#: (runtime, several images) -> form for dynamic convolution, where it is another.
+DYNAMIC_FORMS = {
+    ("pytorch", True): Form(plain=True),
+    ("onnxruntime", False): _HALVES,
+    ("onnxruntime", True): _HALVES,
+    ("openvino", True): _HALVES,
+}
 
 
 def check_target(target: str) -> None:
@@ -61,18 +69,21 @@ def check_target(target: str) -> None:
         raise ValueError(f"target must be one of {sorted(FORMS)}, got {target!r}")
 
 
-def find_form(target: str, net: nn.Module, fixed: bool = True) -> Form:
+def find_form(target: str, net: nn.Module, batch_size: int | None = 1) -> Form:
     """Return the form of a network for a runtime.
 
     Args:
         target: The runtime.
         net: The trained network.
-        fixed: Whether the number and the size of the samples are fixed.
+        batch_size: Number of images, or None if their number or size may vary.
 
     Raises:
-        ValueError: If there is no form for the runtime.
+        ValueError: If there is no form for the runtime, or the number is below 1.
     """
     check_target(target)
-    if fixed and any(isinstance(part, DynamicConv2d) for part in net.modules()):
-        return DYNAMIC_FORMS.get(target, FORMS[target])
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    dynamic = any(isinstance(part, DynamicConv2d) for part in net.modules())
+    if dynamic and batch_size is not None:
+        return DYNAMIC_FORMS.get((target, batch_size > 1), FORMS[target])
     return FORMS[target]

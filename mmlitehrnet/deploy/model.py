@@ -19,6 +19,7 @@ def deploy_model(
     target: str = "pytorch",
     inplace: bool = False,
     form: Form | None = None,
+    batch_size: int = 1,
 ) -> nn.Module:
     """Turn a trained MMPose or MMSegmentation model into the fast equivalent.
 
@@ -32,13 +33,15 @@ def deploy_model(
             :func:`~mmlitehrnet.deploy.switch_to_deploy`.
         inplace: Whether to change ``model`` itself instead of a copy.
         form: A form of its own in the place of a target's.
+        batch_size: Number of images that it is made for, see
+            :func:`~mmlitehrnet.deploy.switch_to_deploy`.
 
     Returns:
         The model in evaluation mode.
 
     Raises:
         TypeError: If the backbone is not one of this package's.
-        ValueError: If there is no such target.
+        ValueError: If there is no such target, or ``batch_size`` is below 1.
     """
     backbone = getattr(model, "backbone", None)
     if not isinstance(backbone, HighResolutionNet):
@@ -46,7 +49,7 @@ def deploy_model(
             "the model's backbone must be one of mmlitehrnet's, got "
             f"{type(backbone).__name__}"
         )
-    deployed = switch_to_deploy(backbone, target, form)
+    deployed = switch_to_deploy(backbone, target, form, batch_size)
     if not inplace:
         # The trained backbone is not needed in the copy.
         model = copy.deepcopy(model, {id(backbone): deployed})

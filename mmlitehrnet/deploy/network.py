@@ -197,7 +197,10 @@ def _deploy_module(
 
 @torch.no_grad()
 def switch_to_deploy(
-    net: HighResolutionNet, target: str = "pytorch", form: Form | None = None
+    net: HighResolutionNet,
+    target: str = "pytorch",
+    form: Form | None = None,
+    batch_size: int = 1,
 ) -> DeployedNet:
     """Turn a trained backbone into the equivalent network that is fast.
 
@@ -207,6 +210,8 @@ def switch_to_deploy(
         net: A backbone of this package.
         target: Runtime that it is for: 'pytorch', 'onnxruntime' or 'openvino'.
         form: A form of its own in the place of a target's.
+        batch_size: Number of images that it is made for. It takes any other number
+            too; Dite-HRNet has another form for several than for one.
 
     Returns:
         The network in evaluation mode, on the device and of the type of ``net``.
@@ -214,11 +219,11 @@ def switch_to_deploy(
     Raises:
         TypeError: If ``net`` is no backbone of this package, or has layers that
             cannot be deployed.
-        ValueError: If there is no such target.
+        ValueError: If there is no such target, or ``batch_size`` is below 1.
     """
     if not isinstance(net, HighResolutionNet):
         raise TypeError(f"net must be a backbone of mmlitehrnet, got {type(net)}")
-    form = find_form(target, net) if form is None else form
+    form = find_form(target, net, batch_size) if form is None else form
     parameter = next(net.parameters())
     deployed = DeployedNet(net, form).to(parameter)
     if form.channels_last:

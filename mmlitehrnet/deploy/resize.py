@@ -37,8 +37,9 @@ def repeat_to(x: Tensor, size: tuple[int, int], factor: int, fixed: bool) -> Ten
 def times_repeated(x: Tensor, w: Tensor, factor: int, form: Form) -> Tensor:
     """Multiply (N, C, H, W) by (N, C, h, w), repeated up to it.
 
-    In the plain layout, columns are repeated by a product with a matrix of ones and
-    zeros, and what comes out is broadcast over the rows of each cell.
+    In the plain layout, where sizes are fixed, columns are repeated by a product with
+    a matrix of ones and zeros, and what comes out is broadcast over the rows of each
+    cell.
 
     Args:
         x: A map.
@@ -46,7 +47,7 @@ def times_repeated(x: Tensor, w: Tensor, factor: int, form: Form) -> Tensor:
         factor: Side of the cells where the image's sides are multiples of 32.
         form: Form of the network.
     """
-    if not form.plain or factor == 1:
+    if not (form.plain and form.fixed) or factor == 1:
         return x * repeat_to(w, x.shape[2:], factor, form.fixed)
     shape, columns = x.shape, w.shape[3]
     ones = [[float(j // factor == i) for j in range(shape[3])] for i in range(columns)]

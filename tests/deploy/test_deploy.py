@@ -92,7 +92,10 @@ def assert_same(deployed, net, x, tolerance=1e-8):
         assert difference(a, b) <= tolerance
 
 
-ALL_FORMS = {**FORMS, **{f"{k}, dynamic": v for k, v in DYNAMIC_FORMS.items()}}
+ALL_FORMS = {
+    **FORMS,
+    **{f"{k}, {'several' if n else 'one'}": v for (k, n), v in DYNAMIC_FORMS.items()},
+}
 
 
 @pytest.mark.parametrize("form", ALL_FORMS)
@@ -104,13 +107,25 @@ def test_every_block_is_equal_in_every_form(name, form):
         assert_same(deployed, net, images(batch, 3, 64, 96, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize("batch_size", [1, 8, None])
 @pytest.mark.parametrize("target", FORMS)
 @pytest.mark.parametrize("name", ["LITE", "DITE"])
-def test_dynamic_convolution_of_a_fixed_shape_has_its_form(name, target, fixed):
-    form = find_form(target, trained(NETWORKS[name]), fixed)
-    special = name == "DITE" and fixed and target in DYNAMIC_FORMS
-    assert form == (DYNAMIC_FORMS if special else FORMS)[target]
+def test_dynamic_convolution_has_forms_of_its_own(name, target, batch_size):
+    form = find_form(target, trained(NETWORKS[name]), batch_size)
+    plain = name == "DITE" and batch_size is not None
+    plain = plain and (target == "onnxruntime" or batch_size > 1)
+    assert form.plain == plain
+    assert form == FORMS[target] or plain
+    assert form.fixed == FORMS[target].fixed
+
+
+@pytest.mark.parametrize("target", FORMS)
+def test_a_network_for_several_images_takes_any_number(target):
+    net = trained(NETWORKS["DITE"])
+    deployed = net.switch_to_deploy(target, batch_size=3)
+    assert deployed.form.plain
+    for batch in (1, 2, 3):
+        assert_same(deployed, net, images(batch, 3, 64, 96, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("target", FORMS)
@@ -129,7 +144,9 @@ def test_every_choice_of_maps_is_equal(name, outputs, target):
 )
 def test_pytorch_form_takes_any_size(name):
     net = trained(NETWORKS[name])
-    assert_same(switch_to_deploy(net), net, images(2, 3, 70, 90, dtype=torch.float64))
+    x = images(2, 3, 70, 90, dtype=torch.float64)
+    for batch_size in (1, 2):
+        assert_same(switch_to_deploy(net, batch_size=batch_size), net, x)
 
 
 @pytest.mark.parametrize("name", FOUR)
@@ -277,6 +294,8 @@ def test_bad_input_is_named():
     net = trained(NETWORKS["LITE"])
     with pytest.raises(ValueError, match="target must be one of .*got 'tensorrt'"):
         switch_to_deploy(net, "tensorrt")
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        switch_to_deploy(net, batch_size=0)
     with pytest.raises(TypeError, match="must be a backbone of mmlitehrnet"):
         switch_to_deploy(nn.Conv2d(3, 3, 1))
     with pytest.raises(TypeError, match="backbone must be one of mmlitehrnet"):
