@@ -1,19 +1,20 @@
-"""The hooks, in MMEngine's runner."""
+"""The hooks and the option `compile`, in MMEngine's runner."""
 
 import torch
+from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
 from mmlitehrnet import LiteHRNet
-from tests.deploy.test_deploy import table
+from tests.deploy.test_deploy import shallow, table
 
 
 class Model(BaseModel):
     """A backbone that is trained to give nothing."""
 
-    def __init__(self):
+    def __init__(self, backbone):
         super().__init__()
-        self.backbone = LiteHRNet(extra=table("LITE"))
+        self.backbone = backbone
 
     def init_weights(self):
         """Keep the weights: PyTorch draws them in the order of the layout."""
@@ -24,28 +25,33 @@ class Model(BaseModel):
         return dict(loss=result.square().mean())
 
 
-def test_channels_last(tmp_path):
+def trained(folder, make_backbone, cfg=None, **hooks):
+    """The model after an iteration of training on two images."""
+    torch.manual_seed(0)
     images = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    runner = Runner(
+        model=Model(make_backbone()).double(),
+        work_dir=str(folder),
+        experiment_name=folder.name,
+        randomness=dict(seed=0),
+        train_dataloader=dict(
+            dataset=[dict(images=image) for image in images],
+            sampler=dict(type="DefaultSampler", shuffle=False),
+            batch_size=2,
+            collate_fn=dict(type="default_collate"),
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=1),
+        optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.01)),
+        default_hooks=hooks,
+        cfg=cfg,
+    )
+    runner.train()
+    return runner.model
 
+
+def test_channels_last(tmp_path):
     def train(name, **hooks):
-        torch.manual_seed(0)
-        runner = Runner(
-            model=Model().double(),
-            work_dir=str(tmp_path / name),
-            experiment_name=name,
-            randomness=dict(seed=0),
-            train_dataloader=dict(
-                dataset=[dict(images=image) for image in images],
-                sampler=dict(type="DefaultSampler", shuffle=False),
-                batch_size=2,
-                collate_fn=dict(type="default_collate"),
-            ),
-            train_cfg=dict(by_epoch=True, max_epochs=1),
-            optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.01)),
-            default_hooks=hooks,
-        )
-        runner.train()
-        return runner.model
+        return trained(tmp_path / name, lambda: LiteHRNet(extra=table("LITE")), **hooks)
 
     plain = train("plain")
     changed = train("changed", channels_last=dict(type="ChannelsLastHook"))
@@ -55,3 +61,25 @@ def test_channels_last(tmp_path):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
     saved = torch.load(tmp_path / "changed/epoch_1.pth")["state_dict"]
     assert list(saved) == list(plain.state_dict())
+
+
+def test_compile(tmp_path):
+    captured = []
+
+    def recording(graph, inputs):
+        captured.append(graph)
+        return graph.forward
+
+    # MMEngine writes the config out: it takes the name of a backend.
+    torch._dynamo.register_backend(recording)
+
+    def train(name, **cfg):
+        return trained(tmp_path / name, lambda: shallow("LITE"), Config(cfg))
+
+    plain = train("plain")
+    assert not captured
+    compiled = train("compiled", compile=dict(backend="recording"))
+    names = [node.name for graph in captured for node in graph.graph.nodes]
+    assert sum("conv" in name for name in names) > 20
+    for a, b in zip(plain.parameters(), compiled.parameters()):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
