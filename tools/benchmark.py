@@ -121,7 +121,7 @@ def plot(rows: list[Row], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     rows = [row for row in rows if row.batch == 1 and row.size == "256x192"]
     runtimes = list(dict.fromkeys(row.runtime for row in rows))
@@ -140,10 +140,17 @@ def plot(rows: list[Row], path: Path) -> None:
             ours = CANDIDATES[name].ours
             color = "tab:red" if deployed else "tab:orange" if ours else "tab:gray"
             axis.scatter(row.timing.median, ap, color=color)
-            axis.annotate(row.network, (row.timing.median, ap), fontsize=6)
+            below = ours and not deployed
+            axis.annotate(
+                row.network, (row.timing.median, ap), fontsize=6,
+                xytext=(3, -8 if below else 3), textcoords="offset points",
+            )  # fmt: skip
         axis.set(
             title=runtime, xlabel="median latency, ms", ylabel="COCO AP", xscale="log"
         )
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(ticker.ScalarFormatter())
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, dpi=130)
