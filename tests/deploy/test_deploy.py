@@ -290,6 +290,13 @@ def test_whole_models(config):
         assert difference(model(x, None, mode="tensor"), expected) < 1e-9
 
 
+def test_a_model_for_several_images():
+    config = Config.fromfile("configs/pose/ditehrnet_18_coco_256x192.py")
+    model = network_from_config(config)
+    assert not deploy_model(model).backbone.form.plain
+    assert deploy_model(model, batch_size=2).backbone.form.plain
+
+
 def test_bad_input_is_named():
     net = trained(NETWORKS["LITE"])
     with pytest.raises(ValueError, match="target must be one of .*got 'tensorrt'"):
