@@ -13,7 +13,8 @@ class Form(NamedTuple):
     """How a deployed network is laid out.
 
     Attributes:
-        multiple: Widths are padded to a multiple of this.
+        multiple: Widths of maps are padded to a multiple of this.
+        hidden_multiple: Widths between the two convolutions of a weighting are.
         channels_last: Whether maps lie in memory channel by channel at each pixel.
         joint: Whether the weights of all branches are computed as one map, which is
             split, or branch by branch.
@@ -30,6 +31,7 @@ class Form(NamedTuple):
     """
 
     multiple: int = 1
+    hidden_multiple: int = 1
     channels_last: bool = False
     joint: bool = True
     broadcast: bool = True
@@ -42,7 +44,12 @@ class Form(NamedTuple):
 FORMS = {
     "pytorch": Form(channels_last=True),
     "onnxruntime": Form(
-        multiple=16, joint=False, broadcast=False, aggregate=False, fixed=True
+        multiple=16,
+        hidden_multiple=16,
+        joint=False,
+        broadcast=False,
+        aggregate=False,
+        fixed=True,
     ),
     "openvino": Form(multiple=16, fixed=True),
 }

@@ -46,7 +46,7 @@ class Attention(nn.Module):
         form: Form,
     ) -> None:
         super().__init__()
-        hidden = natural_layout(len(squeeze.weight), form.multiple)
+        hidden = natural_layout(len(squeeze.weight), form.hidden_multiple)
         self.squeeze = dense_conv(squeeze, into, hidden)
         self.excite = nn.ModuleList(
             dense_conv(excite, hidden, out, fill=ALWAYS) for out in outs
