@@ -37,6 +37,7 @@ from .compatibility.checkpoints import (
 __all__ = [
     "CheckpointError",
     "Mismatch",
+    "UntrustedCheckpointError",
     "check_file",
     "check_weights",
     "compare_weights",
@@ -50,6 +51,10 @@ __all__ = [
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message says why and what to do."""
+
+
+class UntrustedCheckpointError(CheckpointError):
+    """A checkpoint that holds more than weights, which is not unpickled untrusted."""
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -154,8 +159,9 @@ def load_checkpoint(path: str | Path, trust: bool = False) -> Any:
         What was saved: usually a dict with 'state_dict' and 'meta'.
 
     Raises:
-        CheckpointError: If the file is missing or damaged, or holds objects other than
-            tensors, arrays, numbers, strings and containers of them.
+        CheckpointError: If the file is missing or damaged.
+        UntrustedCheckpointError: If it holds objects other than tensors, arrays,
+            numbers, strings and containers of them.
     """
     check_file(path)
     if trust:
@@ -170,9 +176,9 @@ def load_checkpoint(path: str | Path, trust: bool = False) -> Any:
             path, map_location="cpu", pickle_module=_PICKLE, weights_only=False
         )
     except pickle.UnpicklingError as error:
-        raise CheckpointError(
+        raise UntrustedCheckpointError(
             f"{path} holds more than weights: {error}. Nothing of it was run. Save its "
-            "state_dict alone where it comes from, or say that you trust it"
+            "state_dict alone where it comes from"
         ) from error
     except Exception as error:
         # A malformed pickle can fail in any way.

@@ -18,7 +18,11 @@ from torch import nn
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.analysis.networks import config_input_size, network_from_config
-from mmlitehrnet.checkpoints import CheckpointError, load_weights
+from mmlitehrnet.checkpoints import (
+    CheckpointError,
+    UntrustedCheckpointError,
+    load_weights,
+)
 from mmlitehrnet.deploy.export import MIN_OPSET, export_onnx
 from mmlitehrnet.deploy.forms import FORMS
 
@@ -89,9 +93,10 @@ def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module
     if checkpoint is not None:
         try:
             load_weights(model, checkpoint, trust=trust)
+        except UntrustedCheckpointError as error:
+            raise SystemExit(f"{error}, or trust it: --trust-checkpoint") from error
         except CheckpointError as error:
-            hint = "" if trust else " (--trust-checkpoint loads any objects)"
-            raise SystemExit(f"{error}{hint}") from error
+            raise SystemExit(str(error)) from error
     return model.eval()
 
 

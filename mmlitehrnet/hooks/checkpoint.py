@@ -21,6 +21,7 @@ from mmengine.runner import Runner
 
 from ..checkpoints import (
     CheckpointError,
+    UntrustedCheckpointError,
     check_file,
     check_weights,
     explain,
@@ -191,10 +192,11 @@ class SafeCheckpointHook(CheckpointHook):
             return
         try:
             load_checkpoint(path)
-        except CheckpointError as error:
-            raise CheckpointError(
-                f"{error} (default_hooks.checkpoint.trust_checkpoint=True, and with "
-                "PyTorch 2.6 or later TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1)"
+        except UntrustedCheckpointError as error:
+            raise UntrustedCheckpointError(
+                f"{error}, or trust it: "
+                "default_hooks.checkpoint.trust_checkpoint=True, and with PyTorch 2.6 "
+                "or later TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1"
             ) from error
 
     def _mend_last(self, runner: Runner) -> None:
