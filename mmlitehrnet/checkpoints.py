@@ -24,14 +24,16 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from torch import Tensor, nn
 
 from .compatibility.checkpoints import (
     NUMPY_MODULES,
     array_type,
+    get_method,
     get_number_type,
-    get_statistic,
     new_array,
+    one_cycle,
 )
 
 __all__ = [
@@ -76,6 +78,7 @@ def _allowed() -> dict[tuple[str, str], Any]:
         ("torch", "device"): torch.device,
         ("torch", "Tensor"): Tensor,
         ("torch.nn.parameter", "Parameter"): nn.Parameter,
+        (OneCycleParamScheduler.__module__, "OneCycleParamScheduler"): one_cycle,
         ("numpy", "ndarray"): array_type,
         ("numpy", "dtype"): get_number_type,
     }
@@ -92,7 +95,7 @@ def _allowed() -> dict[tuple[str, str], Any]:
         for package in ("builtins", "__builtin__"):
             table[package, kind] = getattr(builtins, kind)
     for package in ("builtins", "__builtin__"):
-        table[package, "getattr"] = get_statistic
+        table[package, "getattr"] = get_method
     return table
 
 

@@ -2,8 +2,9 @@
 
 For MMEngine 0.10 on torch >= 2.6, where ``torch.load`` refuses all that it does not
 know, unless it is told to trust the file. Besides tensors, MMEngine's checkpoints hold
-the history of the log and the description of the data set: arrays of numbers and
-:class:`~mmengine.logging.HistoryBuffer`. These are allowed here; no file is trusted.
+the history of the log, the description of the data set and the state of schedules:
+arrays of numbers, :class:`~mmengine.logging.HistoryBuffer` and the methods of
+:data:`METHODS`. These are allowed here; no file is trusted.
 
 What a file may call is narrower than the functions that it names, as some of them are
 not safe to call: ``getattr`` gives access to everything, and ``numpy.ndarray`` can take
@@ -18,10 +19,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.utils import digit_version
-
-#: The statistics that a stored history names; MMEngine sets the same on loading.
-STATISTICS = ("min", "max", "mean", "current")
 
 #: Types of numbers in the arrays of MMEngine's and MMPose's checkpoints, in the byte
 #: order of this machine, by the codes that files have for them.
@@ -34,22 +33,43 @@ NUMBERS = {
 NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 
 
-def get_statistic(owner: object, name: str) -> Callable:
-    """Stand in for ``getattr``, by which a stored history names its statistics.
+def one_cycle(*_: object) -> None:
+    """Stand in for MMEngine's one-cycle schedule, which a file may name but not call.
+
+    Raises:
+        pickle.UnpicklingError: Always.
+    """
+    raise pickle.UnpicklingError("a checkpoint may not call OneCycleParamScheduler")
+
+
+#: Where a file names a class, what it is given, and of which class it gets methods:
+#: the statistics of a stored history, the curves of a one-cycle schedule.
+METHODS = {
+    HistoryBuffer: (HistoryBuffer, ("min", "max", "mean", "current")),
+    one_cycle: (OneCycleParamScheduler, ("_annealing_cos", "_annealing_linear")),
+}
+
+
+def get_method(owner: object, name: str) -> Callable:
+    """Stand in for ``getattr``, by which files name methods.
 
     Args:
-        owner: MMEngine's ``HistoryBuffer``.
-        name: One of :data:`STATISTICS`.
+        owner: A key of :data:`METHODS`.
+        name: One of its names.
 
     Raises:
         pickle.UnpicklingError: If anything else is asked for.
     """
-    if owner is not HistoryBuffer or name not in STATISTICS:
-        raise pickle.UnpicklingError(
-            f"a checkpoint may name HistoryBuffer's {', '.join(STATISTICS)} only; this "
-            f"one names {name!r} of {owner!r}"
-        )
-    return getattr(HistoryBuffer, name)
+    for known, (kind, names) in METHODS.items():
+        if owner is known and name in names:
+            return getattr(kind, name)
+    allowed = [
+        f"{kind.__name__}.{n}" for kind, names in METHODS.values() for n in names
+    ]
+    raise pickle.UnpicklingError(
+        f"a checkpoint may name the methods {', '.join(allowed)} only; this one names "
+        f"{name!r} of {owner!r}"
+    )
 
 
 def get_number_type(code: str, *_: object) -> np.dtype:
@@ -105,7 +125,8 @@ def allowed_globals() -> list[Callable | tuple[Callable, str]]:
         (np.ndarray, "ndarray"),
         *((type(number), f"dtype {code}") for code, number in NUMBERS.items()),
         HistoryBuffer,
-        (get_statistic, "builtins.getattr"),
+        (one_cycle, f"{OneCycleParamScheduler.__module__}.OneCycleParamScheduler"),
+        (get_method, "builtins.getattr"),
     ]
 
 

@@ -12,10 +12,11 @@ from mmengine.utils import digit_version
 
 import mmlitehrnet  # noqa: F401  Allows the checkpoints.
 from mmlitehrnet.compatibility.checkpoints import (
+    METHODS,
     NUMBERS,
     NUMPY_MODULES,
-    STATISTICS,
-    get_statistic,
+    get_method,
+    one_cycle,
 )
 from tests.running import run_python
 
@@ -68,10 +69,14 @@ def test_checkpoints_load_whichever_numpy_wrote_them(numpy):
         assert array.tolist() == np.arange(6).reshape(2, 3).astype(number).tolist()
 
 
-def test_statistics_are_all_that_a_file_can_get():
-    for name in STATISTICS:
-        assert get_statistic(HistoryBuffer, name) is getattr(HistoryBuffer, name)
+def test_methods_of_the_table_are_all_that_a_file_can_get():
+    for owner, (kind, names) in METHODS.items():
+        for name in names:
+            assert get_method(owner, name) is getattr(kind, name)
     for owner, name in [
+        (one_cycle, "step"),
+        (one_cycle, "min"),
+        (METHODS[one_cycle][0], "_annealing_cos"),
         (HistoryBuffer, "__init__"),
         (HistoryBuffer, "__globals__"),
         (np, "load"),
@@ -79,7 +84,9 @@ def test_statistics_are_all_that_a_file_can_get():
         (type("HistoryBuffer", (), {"min": os.system}), "min"),
     ]:
         with pytest.raises(pickle.UnpicklingError, match=f" only; .* {name!r} of"):
-            get_statistic(owner, name)
+            get_method(owner, name)
+    with pytest.raises(pickle.UnpicklingError, match="may not call"):
+        one_cycle()
 
 
 class Call:
@@ -103,6 +110,7 @@ HARM = {
     "array of objects": lambda path: np.array([{}]),
     "array of records": lambda path: np.zeros(2, [("a", "f8")]),
     "masked array": lambda path: np.ma.zeros(2),
+    "schedule called": lambda path: Call(METHODS[one_cycle][0], object, "lr", 1.0),
     "statistic called": lambda path: Call(HistoryBuffer.mean, HistoryBuffer([1], [1])),
 }
 
@@ -172,5 +180,6 @@ def test_what_is_allowed_is_short_and_known():
         "ndarray",
         *(f"dtype {number}" for number in NUMBERS),
         "HistoryBuffer",
+        "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler",
         "builtins.getattr",
     }

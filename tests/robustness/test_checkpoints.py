@@ -311,3 +311,17 @@ def test_arrays_of_addresses_are_refused(kind, tmp_path):
     torch.save({"state_dict": {"a": torch.ones(1)}, "meta": evil}, path)
     with pytest.raises(CheckpointError, match="holds more than weights"):
         load_checkpoint(path)
+
+
+def test_a_run_with_a_one_cycle_schedule_goes_on(tmp_path):
+    """MMEngine stores the schedule's curve, a method, with its state."""
+    schedule = dict(type="OneCycleLR", eta_max=0.01, total_steps=8, by_epoch=False)
+    tiny_runner(tmp_path, iters=4, param_scheduler=schedule).train()
+    path = tmp_path / "iter_4.pth"
+    (state,) = load_checkpoint(path)["param_schedulers"]
+    assert state["anneal_func"](0.0, 1.0, 1.0) == 1.0
+    runner = tiny_runner(
+        tmp_path, param_scheduler=schedule, resume=True, load_from=str(path)
+    )
+    runner.train()
+    assert runner.iter == 8
