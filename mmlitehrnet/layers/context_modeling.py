@@ -160,11 +160,13 @@ class GlobalContextModeling(nn.Module):
         norm_cfg: dict | None = None,
     ) -> None:
         super().__init__()
+        # First, as fuse_conv_bn takes the last convolution before a normalisation for
+        # the one that feeds it.
+        self.bn = build_norm_layer(norm_cfg, channels)[1]
         self.conv_mask = build_conv_layer(conv_cfg, channels, 1, 1)
         self.channel_attention = _channel_attention(
             channels, channels // reduction, conv_cfg, norm_cfg
         )
-        self.bn = build_norm_layer(norm_cfg, channels)[1]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H, W)."""

@@ -95,10 +95,17 @@ def depthwise_conv2d(
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """``nn.Conv2d`` with one group for each channel, see :func:`depthwise_conv2d`."""
+    """``nn.Conv2d`` with one group for each channel, see :func:`depthwise_conv2d`.
+
+    With a bias, which fused batch normalisation leaves, with dilation or with another
+    padding than zeros it is ``nn.Conv2d`` itself.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H / stride, W / stride)."""
+        zeros = self.padding_mode == "zeros"
+        if self.bias is not None or self.dilation != (1, 1) or not zeros:
+            return super().forward(x)
         return depthwise_conv2d(x, self.weight, self.stride, self.padding)
 
 
@@ -109,4 +116,4 @@ def depthwise_cfg(conv_cfg: dict | None) -> dict:
         conv_cfg: Config of the convolution layers of a network.
     """
     plain = conv_cfg is None or conv_cfg.get("type") in ("Conv2d", "Conv", nn.Conv2d)
-    return dict(type=DepthwiseConv2d) if plain else conv_cfg
+    return dict(conv_cfg or {}, type=DepthwiseConv2d) if plain else conv_cfg

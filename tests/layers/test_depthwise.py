@@ -1,14 +1,20 @@
 """Depthwise convolution: values and gradients of PyTorch's."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
+from mmcv.cnn import fuse_conv_bn
+from torch import nn
 
+from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from mmlitehrnet.layers.depthwise import (
     DepthwiseConv2d,
     depthwise_cfg,
     depthwise_conv2d,
 )
+from tests.backbones.reference import difference, images, sane_weights
 
 
 @pytest.mark.parametrize("size", [(8, 6), (9, 7), (10, 9), (3, 1)])
@@ -52,6 +58,45 @@ def test_pytorch_does_it_where_nothing_is_to_be_gained():
         assert conv(x).dtype == torch.bfloat16
     traced = torch.jit.trace(conv, x)
     torch.testing.assert_close(traced(x), conv(x))
+
+
+@pytest.mark.parametrize(
+    "options", [dict(bias=True), dict(dilation=2), dict(padding_mode="reflect")]
+)
+def test_every_option_of_a_convolution(options):
+    ours = DepthwiseConv2d(4, 4, 3, padding=1, groups=4, **{"bias": False, **options})
+    theirs = nn.Conv2d(4, 4, 3, padding=1, groups=4, **{"bias": False, **options})
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 4, 9, 7)
+    assert torch.equal(ours(x), theirs(x))
+
+
+@pytest.mark.parametrize(
+    "cls, arch",
+    [
+        (LiteHRNet, "18"),
+        (LiteHRNet, "18_acm"),
+        (LiteHRNet, "18_dsc"),
+        (NaiveLiteHRNet, "18"),
+        (DiteHRNet, "18"),
+        (SmallHRNet, "w16"),
+    ],
+)
+def test_normalisation_can_be_fused(cls, arch):
+    """``--fuse-conv-bn`` gives depthwise convolutions a bias."""
+    net = sane_weights(cls(arch).double()).eval()
+    x = images(1, 3, 64, 64, dtype=torch.float64)
+    with torch.no_grad():
+        (expected,) = net(x)
+        (fused,) = fuse_conv_bn(copy.deepcopy(net))(x)
+    assert difference(fused, expected) < 1e-9
+
+
+def test_options_of_the_config_reach_depthwise_convolutions():
+    cfg = dict(type="Conv2d", padding_mode="reflect")
+    net = LiteHRNet(conv_cfg=cfg)
+    modes = {m.padding_mode for m in net.modules() if isinstance(m, DepthwiseConv2d)}
+    assert modes == {"reflect"}
 
 
 def test_other_convolutions_are_left_as_they_are():
