@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
 
@@ -19,7 +19,7 @@ def _running_statistics_kept(block: nn.Module) -> Iterator[None]:
     norms = [
         m
         for m in block.modules()
-        if isinstance(m, _BatchNorm) and m.training and m.track_running_stats
+        if isinstance(m, _NormBase) and m.training and m.track_running_stats
     ]
     kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm, (_, batches) in zip(norms, kept):

@@ -7,6 +7,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class _SingleValue:
@@ -34,17 +35,18 @@ class _SingleValue:
         return False
 
 
-class BatchNorm2d(_SingleValue, nn.BatchNorm2d):
+# MMEngine's initialisers know layers by the names of their own classes' bases.
+class BatchNorm2d(_SingleValue, nn.BatchNorm2d, _BatchNorm):
     """``nn.BatchNorm2d`` that accepts a single value per channel in training."""
 
 
-class SyncBatchNorm(_SingleValue, nn.BatchNorm2d):
+class SyncBatchNorm(_SingleValue, nn.BatchNorm2d, _BatchNorm):
     """``nn.SyncBatchNorm`` that accepts a single value, and works on the CPU too.
 
-    On one process it is :class:`BatchNorm2d`. With several, all of them must take
-    part in the exchange of statistics, which then cover more than one value: on
-    GPUs this is PyTorch's, which takes CUDA tensors only; on the CPU it is done
-    here.
+    On one process it is :class:`BatchNorm2d`, in a process group of one, too. With
+    several, all of them must take part in the exchange of statistics, which then
+    cover more than one value: on GPUs this is PyTorch's, which takes CUDA tensors
+    only; on the CPU it is done here.
 
     It is no subclass of PyTorch's on purpose: DistributedDataParallel refuses that
     one on the CPU, and MMEngine replaces it on one process by a layer that does not
@@ -64,7 +66,8 @@ class SyncBatchNorm(_SingleValue, nn.BatchNorm2d):
         return self._forward_on_cpu(x)
 
     def _synchronised(self) -> bool:
-        return dist.is_available() and dist.is_initialized()
+        several = dist.is_available() and dist.is_initialized()
+        return several and dist.get_world_size() > 1
 
     def _forward_on_cpu(self, x: Tensor) -> Tensor:
         values = x if x.dtype == torch.float64 else x.float()

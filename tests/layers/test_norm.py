@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 
+from mmlitehrnet import LiteHRNet
 from mmlitehrnet.layers.checkpoint import Blocks
 from mmlitehrnet.layers.norm import BatchNorm2d, SyncBatchNorm, single_value_norm
 
@@ -20,6 +22,26 @@ def test_single_value_uses_and_keeps_the_running_statistics(cls):
     # What PyTorch says there:
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         nn.BatchNorm2d(4).train()(x)
+
+
+def test_single_value_in_a_process_group_of_one(tmp_path):
+    dist.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1
+    )
+    try:
+        test_single_value_uses_and_keeps_the_running_statistics(SyncBatchNorm)
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("kind", ["BN", "SyncBN"])
+def test_initialisers_know_it(kind):
+    net = LiteHRNet(
+        norm_cfg=dict(type=kind),
+        init_cfg=dict(type="Constant", val=0.5, layer="_BatchNorm"),
+    )
+    net.init_weights()
+    assert (net.stem.conv1.bn.weight == 0.5).all()
 
 
 def test_everything_else_is_batch_normalisation():
@@ -45,3 +67,11 @@ def test_checkpointing_counts_a_batch_once_with_a_layer_that_insists_on_a_counte
     Blocks(norm, with_cp=True)(x).sum().backward()
     assert norm.num_batches_tracked == 1
     assert torch.allclose(norm.running_mean, 0.1 * x.mean((0, 2, 3)))
+
+
+def test_checkpointing_counts_a_batch_once_with_instance_normalisation():
+    norms = [nn.InstanceNorm2d(4, track_running_stats=True) for _ in range(2)]
+    x = torch.randn(2, 4, 3, 3, requires_grad=True)
+    for norm, with_cp in zip(norms, (False, True)):
+        Blocks(norm, with_cp=with_cp)(x).sum().backward()
+    assert torch.equal(norms[0].running_mean, norms[1].running_mean)
