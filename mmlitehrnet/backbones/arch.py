@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -89,6 +90,8 @@ def find_arch(
     name, given = ("arch", arch) if extra is None else ("extra", extra)
     if given is None:
         given = default
+    if is_int(given) and name == "arch":
+        given = str(given)  # What --cfg-options makes of '18'.
     if isinstance(given, str) and name == "arch":
         given = archs[check_choice(name, given, archs)]
     if not isinstance(given, dict):
@@ -161,7 +164,11 @@ def _parse_stages(
         if key not in given:
             raise ValueError(f"{name} must have {key!r}, got {given!r}")
     if num_stages is None:
-        num_stages = len(check_sequence(f"{name}['num_modules']", given["num_modules"]))
+        num_stages = max(
+            len(check_sequence(f"{name}[{key!r}]", given[key]))
+            for key in (*required, *defaults)
+            if key in given
+        )
     check_count("num_stages", num_stages)
     columns = {}
     for key in (*required, *defaults):
@@ -229,4 +236,4 @@ def _check_widths(name: str, channels: tuple, kind: str, min_width: int) -> None
 
 
 def _is_positive(value: Any) -> bool:
-    return (is_int(value) or isinstance(value, float)) and value > 0
+    return (is_int(value) or isinstance(value, float)) and 0 < value < math.inf

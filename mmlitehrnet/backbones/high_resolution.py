@@ -174,6 +174,8 @@ class HighResolutionNet(BaseModule):
                         "stage unused, which has no fusion (with_fuse): name all of "
                         f"{branches}"
                     )
+                elif final:
+                    wanted = branches  # Nothing puts them in another order.
                 modules.append(
                     HighResolutionModule(stage.make_blocks(), fusion, self.blocks_name)
                 )

@@ -1,9 +1,11 @@
 """LiteHRNet and NaiveLiteHRNet: equal to MMPose's where it works, working beyond."""
 
+import argparse
 import copy
 
 import pytest
 import torch
+from mmengine.config import DictAction
 from mmpose.models.backbones.litehrnet import LiteHRNet as MMPoseLiteHRNet
 
 from mmlitehrnet import LiteHRNet, NaiveLiteHRNet
@@ -259,7 +261,8 @@ def stages(**changes):
 
 BAD_ARGUMENTS = [
     (dict(arch="19"), ValueError, ["arch", "'19'", "'18'"]),
-    (dict(arch=18), TypeError, ["arch", "18"]),
+    (dict(arch=19), ValueError, ["arch", "'19'", "'18'"]),
+    (dict(arch=1.8), TypeError, ["arch", "1.8", "'18'"]),
     (dict(arch="18", extra=TINY), ValueError, ["arch", "extra"]),
     (dict(extra="18"), TypeError, ["extra", "'18'"]),
     (dict(extra=dict(TINY, heads=1)), ValueError, ["extra", "heads", "stages_spec"]),
@@ -284,6 +287,12 @@ BAD_ARGUMENTS = [
         ValueError,
         ["module_type", "HEAVY", "NAIVE"],
     ),
+    (
+        dict(arch=dict(stages_spec=dict(TINY["stages_spec"], num_modules=(1, 1)))),
+        ValueError,
+        ["num_modules", "3 elements", "(1, 1)"],
+    ),
+    (dict(arch=dict(stem=dict(expand_ratio=1e400))), ValueError, ["expand_ratio"]),
     (dict(extra=stages(reduce_ratios=(8, 8, 0))), ValueError, ["reduce_ratios", "0"]),
     (dict(extra=stages(reduce_ratios=(8, 99, 8))), ValueError, ["99", "24"]),
     (
@@ -328,6 +337,23 @@ def test_bad_arguments_are_named(kwargs, error, words):
         LiteHRNet(**kwargs)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_name_of_digits_from_the_command_line():
+    """--cfg-options makes numbers of them, in quotes or not."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    options = parser.parse_args(["--cfg-options", "arch='30'"]).cfg_options
+    assert options == dict(arch=30)
+    net = LiteHRNet(**options)
+    assert net.state_dict().keys() == LiteHRNet("30").state_dict().keys()
+
+
+def test_maps_of_a_stage_without_fusion_come_in_the_order_asked_for():
+    spec = dict(num_modules=(1,), num_channels=((8, 16),), with_fuse=(False,))
+    net = LiteHRNet(dict(stages_spec=spec), with_head=False, out_indices=(1, 0))
+    maps = net(torch.rand(1, 3, 64, 64))
+    assert [y.shape[1] for y in maps] == list(net.out_channels) == [16, 8]
 
 
 def test_naive_network_takes_no_lite_blocks():
