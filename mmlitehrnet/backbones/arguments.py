@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
+from mmengine.registry import MODELS
 from torch import Tensor
 
 
@@ -88,6 +89,32 @@ def check_sequence(name: str, value: Any, length: int | None = None) -> tuple:
             f"{name} must have {length} elements, got {len(value)}: {value!r}"
         )
     return tuple(value[:length])
+
+
+def check_layer(name: str, cfg: Any, example: str) -> dict:
+    """Return the config of a layer if it names one that is registered.
+
+    Args:
+        name: Name of the argument, for the message.
+        cfg: Should be a dict with a 'type': a name, or a class.
+        example: A name, for the message.
+
+    Raises:
+        TypeError: If it is no dict with a 'type'.
+        ValueError: If no layer has that name.
+    """
+    if not isinstance(cfg, dict) or "type" not in cfg:
+        raise TypeError(
+            f"{name} must be a dict with a 'type', as dict(type={example!r}), got "
+            f"{cfg!r}"
+        )
+    with MODELS.switch_scope_and_registry(None) as registry:
+        if isinstance(cfg["type"], str) and registry.get(cfg["type"]) is None:
+            raise ValueError(
+                f"the type of {name} must be the name of a layer, as {example!r}, got "
+                f"{cfg['type']!r}, which is not registered"
+            )
+    return cfg
 
 
 def check_out_indices(out_indices: Any, num_branches: int) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from .arguments import (
     check_count,
     check_flag,
     check_image,
+    check_layer,
     check_out_indices,
     is_int,
 )
@@ -115,10 +116,11 @@ class HighResolutionNet(BaseModule):
         self.in_channels = check_count("in_channels", in_channels)
         self.with_head = check_flag("with_head", with_head)
         self.out_indices = out_indices
+        if conv_cfg is not None:
+            check_layer("conv_cfg", conv_cfg, "Conv2d")
         self.conv_cfg = conv_cfg
-        self.norm_cfg = single_value_norm(
-            dict(type="BN") if norm_cfg is None else norm_cfg
-        )
+        norm_cfg = dict(type="BN") if norm_cfg is None else norm_cfg
+        self.norm_cfg = single_value_norm(check_layer("norm_cfg", norm_cfg, "BN"))
         self.norm_eval = check_flag("norm_eval", norm_eval)
         self.frozen_stages = frozen_stages
         self.with_cp = check_flag("with_cp", with_cp)

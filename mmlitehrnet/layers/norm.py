@@ -107,15 +107,7 @@ def single_value_norm(norm_cfg: dict) -> dict:
     Returns:
         The config with 'BN', 'BN2d' and 'SyncBN' replaced by their counterparts
         here; a config of any other layer as it is.
-
-    Raises:
-        TypeError: If ``norm_cfg`` is not a dict with a 'type'.
     """
-    if not isinstance(norm_cfg, dict) or "type" not in norm_cfg:
-        raise TypeError(
-            f"norm_cfg must be a dict with a 'type', as dict(type='BN'), got "
-            f"{norm_cfg!r}"
-        )
     layer = norm_cfg["type"]
     known = _SINGLE_VALUE_TYPES.get(layer) if isinstance(layer, str) else None
     return dict(norm_cfg, type=known or layer)

@@ -319,6 +319,10 @@ BAD_ARGUMENTS = [
     (dict(frozen_stages=4), ValueError, ["frozen_stages", "4", "3"]),
     (dict(frozen_stages=None), TypeError, ["frozen_stages", "None"]),
     (dict(norm_cfg="BN"), TypeError, ["norm_cfg", "'BN'"]),
+    (dict(norm_cfg=dict(type="BM")), ValueError, ["norm_cfg", "'BN'", "'BM'"]),
+    (dict(conv_cfg="Conv2d"), TypeError, ["conv_cfg", "'Conv2d'"]),
+    (dict(conv_cfg=dict(kind=1)), TypeError, ["conv_cfg", "'type'", "'kind'"]),
+    (dict(conv_cfg=dict(type="Conf")), ValueError, ["conv_cfg", "'Conf'"]),
     (dict(with_cp="no"), TypeError, ["with_cp", "'no'"]),
     (dict(norm_eval=None), TypeError, ["norm_eval", "None"]),
     (
