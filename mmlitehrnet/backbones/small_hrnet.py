@@ -108,14 +108,16 @@ class SmallHRNet(HighResolutionNet):
         extra: The network as the configs of HRNet give it, in place of ``arch``: a
             dict of ``stage1`` to ``stage4``, each with ``num_modules``,
             ``num_branches``, ``block`` ('BASIC', 'BOTTLENECK'), ``num_blocks`` and
-            ``num_channels``; ``stage4`` may have ``multiscale_output``.
+            ``num_channels``; ``stage4`` may have ``multiscale_output``. Besides,
+            ``upsample``: a dict of ``mode`` and, if any, ``align_corners=False``.
         in_channels: Number of image channels.
         with_head: Whether Lite-HRNet's iterative head follows the last stage.
         out_indices: Branches whose maps are given out, as of
             :class:`~mmlitehrnet.LiteHRNet`. Default: (0,), or all if ``stage4``
             says ``multiscale_output=True``.
         upsample: How fusions upsample: 'nearest', as MMPose's HRNet, or
-            'bilinear', as MMSegmentation's.
+            'bilinear', as MMSegmentation's. Default: what ``extra`` says, or
+            'nearest'.
         frozen_stages: -1 freezes nothing, 0 the stem, k the stem, the first k
             stages and the transition after each of them.
         **kwargs: ``conv_cfg``, ``norm_cfg``, ``norm_eval``, ``with_cp``,
@@ -149,11 +151,18 @@ class SmallHRNet(HighResolutionNet):
         in_channels: int = 3,
         with_head: bool = False,
         out_indices: int | tuple[int, ...] | None = None,
-        upsample: str = "nearest",
+        upsample: str | None = None,
         **kwargs: Any,
     ) -> None:
-        rows, multiscale = _find_rows(arch, extra, self.archs)
+        rows, multiscale, mode = _find_rows(arch, extra, self.archs)
+        if upsample is None:
+            upsample = mode or "nearest"
         check_choice("upsample", upsample, UPSAMPLING)
+        if mode not in (None, upsample):
+            raise ValueError(
+                f"upsample must be what extra['upsample'] says, {mode!r}, or be left "
+                f"out, got {upsample!r}"
+            )
         if out_indices is None:
             out_indices = (0, 1, 2, 3) if multiscale else (0,)
         super().__init__(in_channels, with_head, out_indices, **kwargs)
@@ -198,8 +207,12 @@ class SmallHRNet(HighResolutionNet):
 
 def _find_rows(
     arch: Any, extra: Any, archs: dict[str, dict]
-) -> tuple[list[StageRow], bool]:
-    """Check ``arch`` and ``extra`` and give the stages, and whether all maps go out."""
+) -> tuple[list[StageRow], bool, str | None]:
+    """Check ``arch`` and ``extra``.
+
+    Returns:
+        The stages, whether all maps go out, and how fusions upsample, if it says so.
+    """
     name, given = ("arch", arch) if extra is None else ("extra", extra)
     if arch is not None and extra is not None:
         raise ValueError(
@@ -208,7 +221,7 @@ def _find_rows(
     given = "w16" if given is None else given
     if isinstance(given, str) and name == "arch":
         given = archs[check_choice(name, given, archs)]
-    check_keys(name, given, STAGES)
+    check_keys(name, given, (*STAGES, "upsample"))
     rows = []
     for i, stage in enumerate(STAGES, start=1):
         if stage not in given:
@@ -218,7 +231,20 @@ def _find_rows(
         f"{name}['stage4']['multiscale_output']",
         given["stage4"].get("multiscale_output", False),
     )
-    return rows, multiscale
+    mode = None
+    if "upsample" in given:
+        mode = _parse_upsample(given["upsample"], f"{name}['upsample']")
+    return rows, multiscale, mode
+
+
+def _parse_upsample(given: Any, name: str) -> str:
+    check_keys(name, given, ("mode", "align_corners"))
+    if given.get("align_corners"):
+        raise ValueError(
+            f"{name}['align_corners'] must be False or None, got "
+            f"{given['align_corners']!r}"
+        )
+    return check_choice(f"{name}['mode']", given.get("mode", "nearest"), UPSAMPLING)
 
 
 def _parse_stage(given: Any, name: str, num_branches: int) -> StageRow:

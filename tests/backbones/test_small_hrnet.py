@@ -50,9 +50,12 @@ def test_sizes_that_are_no_multiples_of_32_equal_mmseg():
         assert difference(y, expected) <= 1e-10
 
 
-def test_extra_of_upstream_configs():
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_extra_of_upstream_configs(mode):
     extra = copy.deepcopy(SmallHRNet.archs["w18_v2"])
     extra["stage4"]["multiscale_output"] = True
+    if mode == "bilinear":
+        extra["upsample"] = dict(mode="bilinear", align_corners=False)
     theirs = sane_weights(MMPoseHRNet(copy.deepcopy(extra)).double())
     theirs.eval()
     ours = SmallHRNet(extra=extra).double().eval()
@@ -106,6 +109,9 @@ def changed(stage, **changes):
     return arch
 
 
+ALIGNED = dict(mode="bilinear", align_corners=True)
+
+
 @pytest.mark.parametrize(
     "kwargs, error, words",
     [
@@ -130,6 +136,24 @@ def changed(stage, **changes):
             ["num_modules", "0"],
         ),
         (dict(upsample="cubic"), ValueError, ["upsample", "'cubic'", "bilinear"]),
+        (
+            dict(extra=dict(SmallHRNet.archs["w16"], upsample=dict(mode="cubic"))),
+            ValueError,
+            ["extra['upsample']['mode']", "'cubic'", "bilinear"],
+        ),
+        (
+            dict(extra=dict(SmallHRNet.archs["w16"], upsample=ALIGNED)),
+            ValueError,
+            ["extra['upsample']['align_corners']", "True", "False"],
+        ),
+        (
+            dict(
+                extra=dict(SmallHRNet.archs["w16"], upsample=dict(mode="bilinear")),
+                upsample="nearest",
+            ),
+            ValueError,
+            ["upsample", "'bilinear'", "'nearest'"],
+        ),
         (dict(frozen_stages=5), ValueError, ["frozen_stages", "5", "4"]),
         (dict(out_indices=(4,)), ValueError, ["out_indices", "(4,)"]),
     ],
