@@ -348,6 +348,32 @@ def test_worst_streets_of_an_evaluation(streets, tmp_path, capsys):
     assert len(json.loads((tmp_path / "w.json").read_text())) == 3
 
 
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("val.keypoints.png", "val.keypoints.json would be written over"),
+        ("labels/worst.png", "worst.png would be written over or among"),
+        ("worst", "an image file is needed, as worst.png"),
+        ("worst.json", "an image file is needed, as worst.png"),
+        ("labels", "an image file is needed, as worst.png"),
+    ],
+)
+def test_predictions_are_not_replaced(people, tmp_path, capsys, name, words):
+    results = tmp_path / "val.keypoints.json"
+    results.write_text(json.dumps(results_of(people, lambda image_id: 0.0)))
+    before = results.read_bytes()
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    predictions = labels if name.startswith("labels/") else results
+    config = SEG if predictions == labels else POSE
+    root = ("--cfg-options", f"test_dataloader.dataset.data_root={people}")
+    out = ("--out", tmp_path / name)
+    assert run_tool("analyze", "worst", config, predictions, *out, *root) == 2
+    error = capsys.readouterr().err
+    assert f"--out {tmp_path / name}: " in error and words in error
+    assert results.read_bytes() == before and not list(labels.iterdir())
+
+
 def test_bad_arguments(people, tmp_path, capsys):
     root = ("--cfg-options", f"test_dataloader.dataset.data_root={people}")
     other = tmp_path / "other.json"

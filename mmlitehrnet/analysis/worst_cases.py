@@ -72,7 +72,8 @@ def draw_worst_cases(
 
     Raises:
         FileNotFoundError: If the predictions or the truth are missing.
-        ValueError: If they do not fit, or the config is for another task.
+        ValueError: If they do not fit, the config is for another task, or ``out`` is
+            no image file or would replace the predictions.
     """
     scope = config.get("default_scope")
     if scope not in RATINGS:
@@ -81,12 +82,13 @@ def draw_worst_cases(
         )
     if number < 1:
         raise ValueError(f"number={number}: at least one image must be asked for")
+    out = Path(out)
+    _check_out(out, Path(predictions))
     rating = RATINGS[scope]
     cases = sorted(rating.rate(config, Path(predictions)), key=lambda case: case.score)
     if not cases:
         raise ValueError("the test data set has no image with anything to rate")
     worst = cases[:number]
-    out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     rows = [
         _captioned(
@@ -109,6 +111,18 @@ def draw_worst_cases(
     out.with_suffix(".json").write_text(json.dumps(listed, indent=1) + "\n")
     mean = float(np.mean([case.score for case in cases]))
     return Worst(worst, len(cases), mean, rating.score)
+
+
+def _check_out(out: Path, predictions: Path) -> None:
+    if out.is_dir() or not cv2.haveImageWriter(str(out)):
+        raise ValueError(f"--out {out}: an image file is needed, as worst.png")
+    for path in (out, out.with_suffix(".json")):
+        # A file, or a folder of label images.
+        if predictions.resolve() in (path.resolve(), path.resolve().parent):
+            raise ValueError(
+                f"--out {out}: {path} would be written over or among the predictions; "
+                "give another name"
+            )
 
 
 def _captioned(image: np.ndarray, text: str) -> np.ndarray:
