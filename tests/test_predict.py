@@ -303,6 +303,16 @@ def test_the_input_is_not_replaced(pose, people, tmp_path, capsys):
     assert (folder / "a.jpg").read_bytes() == before
 
 
+def test_the_input_is_not_replaced_by_its_labels(seg, streets, tmp_path, capsys):
+    path = tmp_path / "results/a.png"
+    path.parent.mkdir()
+    shutil.copy(streets[0], path)
+    before = path.read_bytes()
+    assert run_tool("predict", path, *seg, "--out", tmp_path) == 1
+    assert f"{path} is the input" in capsys.readouterr().out.replace("\n", "")
+    assert path.read_bytes() == before
+
+
 class Malicious:
     def __init__(self, target):
         self.target = target

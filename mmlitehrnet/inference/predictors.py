@@ -101,6 +101,9 @@ class PosePredictor:
             its config.
     """
 
+    #: Suffix of an image's result.
+    suffix = ".json"
+
     def __init__(
         self,
         config: Config,
@@ -167,7 +170,7 @@ class PosePredictor:
 
     def save(self, people: list[dict], stem: Path) -> None:
         """Write the people of an image to ``STEM.json``."""
-        mmengine.dump(people, _with_suffix(stem, ".json"))
+        mmengine.dump(people, with_suffix(stem, self.suffix))
 
     def save_video(self, frames: Iterable[list[dict]], stem: Path) -> None:
         """Write the people of all frames to ``STEM.json``."""
@@ -188,6 +191,9 @@ class SegPredictor:
         CheckpointError: If the checkpoint is missing, holds more than data or does
             not fit the config.
     """
+
+    #: Suffix of an image's result.
+    suffix = ".png"
 
     def __init__(
         self,
@@ -236,8 +242,8 @@ class SegPredictor:
     def save(self, labels: np.ndarray, stem: Path) -> None:
         """Write labels to ``STEM.png``, a pixel's value being its class."""
         stem.parent.mkdir(parents=True, exist_ok=True)
-        path = _with_suffix(stem, ".png")
-        path.write_bytes(cv2.imencode(".png", labels)[1].tobytes())
+        path = with_suffix(stem, self.suffix)
+        path.write_bytes(cv2.imencode(self.suffix, labels)[1].tobytes())
 
     def save_video(self, frames: Iterable[np.ndarray], stem: Path) -> None:
         """Write the labels of all frames to ``STEM/000000.png`` and on."""
@@ -245,8 +251,8 @@ class SegPredictor:
             self.save(labels, stem / f"{k:06d}")
 
 
-def _with_suffix(stem: Path, suffix: str) -> Path:
-    # A stem may hold dots.
+def with_suffix(stem: Path, suffix: str) -> Path:
+    """Append a suffix to a stem, which may hold dots."""
     return stem.with_name(stem.name + suffix)
 
 

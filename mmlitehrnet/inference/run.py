@@ -16,7 +16,7 @@ from .media import (
     read_image,
     read_video,
 )
-from .predictors import PosePredictor, SegPredictor
+from .predictors import PosePredictor, SegPredictor, with_suffix
 
 #: Subfolders for drawings and for results.
 PICTURES, RESULTS = "pictures", "results"
@@ -38,14 +38,15 @@ def predict(
         advance: Called after each frame.
 
     Raises:
-        MediumError: If the image or video cannot be read, or its drawing would
-            replace it.
+        MediumError: If the image or video cannot be read, or its drawing or
+            result would replace it.
     """
     suffix = {"image": ".jpg", "video": ".mp4"}[medium.kind]
     picture = out / PICTURES / f"{medium.stem}{suffix}"
     result = out / RESULTS / medium.stem
-    if picture.resolve() == medium.path.resolve():
-        raise MediumError(f"{picture} is the input: write to another folder")
+    for path in (picture, with_suffix(result, predictor.suffix)):
+        if path.resolve() == medium.path.resolve():
+            raise MediumError(f"{path} is the input: write to another folder")
     for path in (picture, result):
         path.parent.mkdir(parents=True, exist_ok=True)
     _ONE[medium.kind](predictor, medium, picture, result, advance)
