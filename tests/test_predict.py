@@ -215,7 +215,12 @@ def test_streets(seg, streets, tmp_path):
     folder.mkdir()
     shutil.copy(streets[0], folder / "a.b.png")
     video_of(folder / "drive.mp4", [cv2.imread(str(path)) for path in streets])
+    earlier, other = (tmp_path / f"results/drive/{x}.png" for x in ("000002", "notes"))
+    earlier.parent.mkdir(parents=True)
+    earlier.touch()
+    other.touch()
     assert run_tool("predict", folder, *seg, "--out", tmp_path, "--device", "cpu") == 0
+    assert other.exists() and not earlier.exists()
     model = init_seg(str(seg[0]), str(seg[1]), device="cpu")
     inputs, _ = frames_of(folder / "drive.mp4")
     cases = {"a.b": cv2.imread(str(streets[0]))}

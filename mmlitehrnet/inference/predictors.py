@@ -246,7 +246,12 @@ class SegPredictor:
         path.write_bytes(cv2.imencode(self.suffix, labels)[1].tobytes())
 
     def save_video(self, frames: Iterable[np.ndarray], stem: Path) -> None:
-        """Write the labels of all frames to ``STEM/000000.png`` and on."""
+        """Write the labels of all frames to ``STEM/000000.png`` and on.
+
+        Frames that an earlier video of this name left there are removed.
+        """
+        for old in stem.glob("[0-9]" * 6 + self.suffix):
+            old.unlink()
         for k, labels in enumerate(frames):
             self.save(labels, stem / f"{k:06d}")
 
