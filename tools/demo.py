@@ -5,12 +5,15 @@ Example::
     python tools/demo.py pose
     python tools/demo.py seg --work-dir work_dirs/demo_seg
 
-Everything is done by ``mim train`` and ``mim test``; a GPU is used if there is one.
+Everything is done by ``mim train`` and ``mim test``; a GPU is used if there is one. The
+data goes to ``data/`` below the current folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +23,8 @@ from typing import NamedTuple
 from mmlitehrnet.analysis.learning_curves import plot_learning_curves
 from mmlitehrnet.analysis.people_grid import draw_people_grid
 from mmlitehrnet.analysis.street_grid import draw_street_grid
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Demo(NamedTuple):
@@ -65,14 +70,43 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
+def generate(demo: Demo) -> None:
+    """Generate the data if it is missing; what was interrupted is done again."""
+    data = Path(demo.data)
+    if data.exists():
+        return
+    partial = data.with_name(f"{data.name}.partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    make = (sys.executable, str(ROOT / "tools/make_sample_data.py"), demo.data_format)
+    run(*make, str(partial), *demo.generate)
+    partial.rename(data)
+
+
 def best_checkpoint(work_dir: Path, score: str) -> Path:
     """The checkpoint of the best validation score, the latest if there are several."""
     found = work_dir.glob(f"best_{score.replace('/', '_')}_*.pth")
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
-def main() -> None:
-    """Run the command line."""
+def train_and_draw(
+    demo: Demo, folder: Path, train_options: list[str]
+) -> tuple[Path, Path]:
+    """Run a demo; return the drawing and the learning curves."""
+    generate(demo)
+    config, work_dir = str(ROOT / demo.config), ("--work-dir", str(folder))
+    options = ["--cfg-options", *train_options] if train_options else []
+    run("mim", "train", demo.package, config, *work_dir, *options)
+    checkpoint = str(best_checkpoint(folder, demo.score))
+    run("mim", "test", demo.package, config, "--checkpoint", checkpoint, *work_dir)
+    picture, curves = folder / demo.picture, folder / "curves.png"
+    plot_learning_curves(folder, curves, (demo.score,))
+    demo.draw(config, checkpoint, picture)
+    return picture, curves
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return 0, or the status of a command that failed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -81,22 +115,20 @@ def main() -> None:
     parser.add_argument(
         "--cfg-options", nargs="*", default=[], help="passed to `mim train`"
     )
-    args = parser.parse_args()
-    demo = DEMOS[args.task]
+    args = parser.parse_args(arguments)
     folder = args.work_dir or Path(f"work_dirs/demo_{args.task}")
-    work_dir = ("--work-dir", str(folder))
-    options = ["--cfg-options", *args.cfg_options] if args.cfg_options else []
-
-    if not Path(demo.data).exists():
-        make = (sys.executable, "tools/make_sample_data.py", demo.data_format)
-        run(*make, demo.data, *demo.generate)
-    run("mim", "train", demo.package, demo.config, *work_dir, *options)
-    checkpoint = str(best_checkpoint(folder, demo.score))
-    run("mim", "test", demo.package, demo.config, "--checkpoint", checkpoint, *work_dir)
-    plot_learning_curves(folder, folder / "curves.png", (demo.score,))
-    demo.draw(demo.config, checkpoint, folder / demo.picture)
-    print(f"Wrote {folder / demo.picture} and {folder / 'curves.png'}")
+    try:
+        picture, curves = train_and_draw(DEMOS[args.task], folder, args.cfg_options)
+    except subprocess.CalledProcessError as error:
+        print(
+            f"demo: error: `{shlex.join(error.cmd)}` ended with status "
+            f"{error.returncode}",
+            file=sys.stderr,
+        )
+        return error.returncode
+    print(f"Wrote {picture} and {curves}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
