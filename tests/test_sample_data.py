@@ -11,7 +11,9 @@ from mmlitehrnet.sample_data import (
     coco,
     crowd,
     drawing,
+    make_cityscapes,
     make_coco,
+    make_imagenet,
     make_mpii,
     mpii,
     output,
@@ -475,6 +477,12 @@ def test_only_generated_data_is_overwritten(tmp_path):
     with pytest.raises(FileExistsError, match="'mpii'"):
         make_coco(tmp_path / "out", 1, 1, overwrite=True, quiet=True)
 
+    added = tmp_path / "out/images/photo.jpg"
+    added.write_bytes(b"photo")
+    with pytest.raises(FileExistsError, match="photo.jpg was not generated"):
+        make_mpii(tmp_path / "out", 1, 1, overwrite=True, quiet=True)
+    assert added.exists() and len(list((tmp_path / "out/images").iterdir())) == 3
+
     precious = tmp_path / "real" / "images"
     precious.mkdir(parents=True)
     (precious / "photo.jpg").write_bytes(b"photo")
@@ -483,6 +491,26 @@ def test_only_generated_data_is_overwritten(tmp_path):
     assert (precious / "photo.jpg").read_bytes() == b"photo"
     with pytest.raises(NotADirectoryError, match="photo.jpg"):
         make_mpii(precious / "photo.jpg", 1, 1, quiet=True)
+
+
+@pytest.mark.parametrize("make", [make_coco, make_mpii, make_cityscapes, make_imagenet])
+def test_all_that_was_generated_is_replaced(make, tmp_path):
+    make(tmp_path, 2, 1, quiet=True)
+    make(tmp_path, 1, 1, seed=1, overwrite=True, quiet=True)
+    make(tmp_path / "new", 1, 1, seed=1, quiet=True)
+    new = digests(tmp_path / "new")
+    assert new == {
+        name: digest
+        for name, digest in digests(tmp_path).items()
+        if not name.startswith("new/")
+    }
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff"])
+def test_damaged_marker(content, tmp_path):
+    (tmp_path / output.MARKER).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{output.MARKER} is damaged"):
+        make_mpii(tmp_path, 1, 1, overwrite=True, quiet=True)
 
 
 def test_the_tool_writes_and_explains(tmp_path, capsys):

@@ -49,7 +49,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         command.add_argument(
             "--overwrite",
             action="store_true",
-            help="replace what this tool wrote to the folder before",
+            help="replace what this tool wrote to the folder before; refused where "
+            "other files are among it",
         )
         command.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser.parse_args(argv)

@@ -16,6 +16,11 @@ CITIES = {
     "val": ("lindau", "rosental"),
 }
 DEFAULT_SIZE = (256, 512)
+# What is written to the folder, as `glob` patterns.
+FILES = (
+    f"leftImg8bit/*/*/*_{'[0-9]' * 6}_000019_leftImg8bit.png",
+    f"gtFine/*/*/*_{'[0-9]' * 6}_000019_gtFine_label*Ids.png",
+)
 
 
 def make_cityscapes(
@@ -53,7 +58,7 @@ def make_cityscapes(
     counts = {"train": num_train, "val": num_val}
     parts = ("leftImg8bit", "gtFine")
     out_dir = output.begin(
-        out_dir, "cityscapes", counts, seed, size, scenes.MIN_SIZE, parts, overwrite
+        out_dir, "cityscapes", counts, seed, size, scenes.MIN_SIZE, FILES, overwrite
     )
     for split, count in counts.items():
         for part in parts:

@@ -38,6 +38,13 @@ SKELETON = (
 DETECTIONS = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
 # First image of each split, so that no two images share a number.
 FIRST_ID = {"train": 1, "val": 500_001}
+# What is written to the folder, as `glob` patterns.
+FILES = (
+    f"train2017/{'[0-9]' * 12}.jpg",
+    f"val2017/{'[0-9]' * 12}.jpg",
+    "annotations/person_keypoints_*2017.json",
+    DETECTIONS,
+)
 
 
 def make_coco(
@@ -74,12 +81,11 @@ def make_coco(
         FileExistsError: If the folder is not empty, see ``overwrite``.
     """
     counts = {"train": num_train, "val": num_val}
-    parts = ("train2017", "val2017", "annotations", "person_detection_results")
     out_dir = output.begin(
-        out_dir, "coco", counts, seed, size, crowd.MIN_SIZE, parts, overwrite
+        out_dir, "coco", counts, seed, size, crowd.MIN_SIZE, FILES, overwrite
     )
-    for part in parts:
-        (out_dir / part).mkdir()
+    for path in FILES:
+        (out_dir / path).parent.mkdir()
     for split, count in counts.items():
         images, annotations, detections = [], [], []
         for index in output.progress(count, f"COCO {split}", quiet):

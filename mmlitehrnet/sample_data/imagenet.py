@@ -20,6 +20,13 @@ SHAPES = {
 }
 DEFAULT_SIZE = (160, 200)
 MIN_SIZE = (32, 32)
+# What is written to the folder, as `glob` patterns.
+FILES = (
+    f"train/*/{'[0-9]' * 8}.jpg",
+    f"val/*/{'[0-9]' * 8}.jpg",
+    "meta/train.txt",
+    "meta/val.txt",
+)
 
 
 def make_imagenet(
@@ -54,9 +61,8 @@ def make_imagenet(
         FileExistsError: If the folder is not empty, see ``overwrite``.
     """
     counts = {"train": num_train, "val": num_val}
-    parts = ("train", "val", "meta")
     out_dir = output.begin(
-        out_dir, "imagenet", counts, seed, size, MIN_SIZE, parts, overwrite
+        out_dir, "imagenet", counts, seed, size, MIN_SIZE, FILES, overwrite
     )
     (out_dir / "meta").mkdir()
     for split, count in counts.items():

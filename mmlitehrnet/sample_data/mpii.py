@@ -35,6 +35,13 @@ PIXELS_PER_SCALE = 200
 # MPII counts pixels from 1.
 FIRST_PIXEL = 1
 FIRST_ID = {"train": 1, "val": 500_001}
+# What is written to the folder, as `glob` patterns.
+FILES = (
+    f"images/{'[0-9]' * 9}.jpg",
+    "annotations/mpii_train.json",
+    "annotations/mpii_val.json",
+    "annotations/mpii_gt_val.mat",
+)
 # A MAT file starts with 116 bytes of text, where scipy writes the time.
 _MAT_TEXT = b"MATLAB 5.0 MAT-file, generated sample data".ljust(116)
 
@@ -72,11 +79,10 @@ def make_mpii(
         FileExistsError: If the folder is not empty, see ``overwrite``.
     """
     counts = {"train": num_train, "val": num_val}
-    parts = ("images", "annotations")
     out_dir = output.begin(
-        out_dir, "mpii", counts, seed, size, crowd.MIN_SIZE, parts, overwrite
+        out_dir, "mpii", counts, seed, size, crowd.MIN_SIZE, FILES, overwrite
     )
-    for part in parts:
+    for part in ("images", "annotations"):
         (out_dir / part).mkdir()
     for split, count in counts.items():
         people, head_boxes = [], []
