@@ -391,6 +391,20 @@ def test_mpii_truth_scores_pckh_100(mpii_folder):
     assert score(MpiiPCKAccuracy(), dataset, shift=40.0)["PCK"] < 5
 
 
+@pytest.mark.parametrize("counts", [(0, 1), (1, 0)])
+def test_mpii_of_one_split(counts, tmp_path):
+    from scipy.io import loadmat
+
+    make_mpii(tmp_path, *counts, quiet=True)
+    found = {
+        split: json.loads((tmp_path / f"annotations/mpii_{split}.json").read_text())
+        for split in ("train", "val")
+    }
+    assert [bool(people) for people in found.values()] == [bool(n) for n in counts]
+    truth = loadmat(str(tmp_path / "annotations/mpii_gt_val.mat"))
+    assert truth["pos_gt_src"].shape == (16, 2, len(found["val"]))
+
+
 def test_mpii_files_have_the_fields_of_mpii(mpii_folder):
     from scipy.io import loadmat
 

@@ -125,7 +125,9 @@ def _annotation(view: crowd.PersonView, name: str) -> dict:
 def _ground_truth(people: list[dict], head_boxes: list[np.ndarray]) -> bytes:
     """The MAT file of MPII's evaluation."""
     count = len(people)
-    joints = np.array([person["joints"] for person in people]).reshape(count, -1, 2)
+    joints = np.array([person["joints"] for person in people]).reshape(
+        count, len(JOINTS), 2
+    )
     labelled = np.array([person["joints_vis"] for person in people])
     names = np.array([[short for _, short in JOINTS]], dtype=object)
     boxes = np.array(head_boxes).reshape(count, 2, 2)
@@ -134,7 +136,7 @@ def _ground_truth(people: list[dict], head_boxes: list[np.ndarray]) -> bytes:
         buffer,
         {
             "dataset_joints": names,
-            "jnt_missing": 1.0 - labelled.reshape(count, -1).T,
+            "jnt_missing": 1.0 - labelled.reshape(count, len(JOINTS)).T,
             "pos_gt_src": joints.transpose(1, 2, 0),
             "headboxes_src": boxes.transpose(1, 2, 0),
         },
