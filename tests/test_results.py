@@ -1,6 +1,7 @@
 """tools/analyze.py: learning curves, the table of runs, the worst cases."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -154,6 +155,30 @@ def test_table_of_runs(tmp_path, capsys):
     ]  # fmt: skip
     assert run_tool("analyze", "runs", tmp_path / "none") == 2
     assert "no */vis_data/scalars.json" in capsys.readouterr().err
+
+
+def test_runs_that_cannot_be_read_do_not_hide_others(tmp_path, capsys):
+    make_run(tmp_path / "good", "naive", {}, losses(10))
+    (tmp_path / "good/naive.py").unlink()
+    log(tmp_path / "bare", "1", losses(10))
+    log(tmp_path / "empty", "1", [])
+    make_run(tmp_path / "steps", "naive", {}, [dict(loss=1.0)])
+    make_run(tmp_path / "model", "naive", {"model.type": "Unknown"}, losses(10))
+    assert run_tool("analyze", "runs", tmp_path) == 1
+    captured = capsys.readouterr()
+    (row,) = captured.out.splitlines()[2:]
+    assert f"{tmp_path / 'good'} " in row and " 20260101/vis_data/config.py " in row
+    errors = [x for x in captured.err.splitlines() if x.startswith("analyze: ")]
+    for name, words in {
+        "bare": "there is no .*bare/1/vis_data/config.py",
+        "empty": "no .*scalars.json",
+        "model": "Unknown",
+        "steps": "scalars.json, line 1: it has no 'step'",
+    }.items():
+        error = errors.pop(0)
+        assert re.match(f"analyze: {tmp_path / name} is left out: .*{words}", error)
+    assert not errors
+    assert run_tool("analyze", "runs", tmp_path / "bare") == 2
 
 
 @pytest.fixture(scope="module")

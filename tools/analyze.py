@@ -21,11 +21,18 @@ from mmengine.config import Config, DictAction
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 
 
-def show_runs(args: argparse.Namespace) -> None:
-    """Print a row for each training run."""
+def show_runs(args: argparse.Namespace) -> int:
+    """Print a row for each training run; return 1 if one cannot be read, 2 if none."""
     from mmlitehrnet.analysis.runs import find_runs, summarise
     from mmlitehrnet.analysis.tables import print_table
 
+    folders = find_runs(args.folder)
+    runs = []
+    for folder in folders:
+        try:
+            runs.append(summarise(folder))
+        except Exception as error:  # Whatever is wrong with it, others are shown.
+            print(f"analyze: {folder} is left out: {error}", file=sys.stderr)
     rows = [
         [
             str(run.work_dir),
@@ -37,10 +44,12 @@ def show_runs(args: argparse.Namespace) -> None:
             "" if run.at is None else str(run.at),
             run.checkpoint.name if run.checkpoint else "",
         ]
-        for run in map(summarise, find_runs(args.folder))
+        for run in runs
     ]
     header = ["run", "config", "parameters", "trained", "score", "best", "at"]
-    print_table([*header, "checkpoint"], rows)
+    if rows:
+        print_table([*header, "checkpoint"], rows)
+    return 0 if len(runs) == len(folders) else 1 if runs else 2
 
 
 def show_curves(args: argparse.Namespace) -> None:
@@ -110,16 +119,19 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0, or 2 where an argument is wrong."""
+    """Run the command line.
+
+    Returns:
+        0, 1 where a run cannot be read but others can, 2 where an argument is wrong.
+    """
     args = parse_args(arguments)
     # What OpenMMLab's packages say about their own code is not for who reads results.
     warnings.filterwarnings("ignore", category=UserWarning, module="mm(pose|seg|det|e)")
     try:
-        args.show(args)
+        return args.show(args) or 0
     except (ValueError, OSError) as error:
         print(f"analyze: error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def read_scalars(work_dir: str | Path) -> list[dict]:
 
     Raises:
         FileNotFoundError: If no run in the folder has logged anything.
-        ValueError: If a line is no JSON, as in a log that was cut off inside.
+        ValueError: If a line is no JSON, as in a log that was cut off inside, or has no
+            'step'.
     """
     kept: dict[bool, list[dict]] = {True: [], False: []}
     for file in sorted(Path(work_dir).glob(LOGS)):
@@ -52,11 +53,14 @@ def _read_lines(file: Path) -> list[dict]:
     lines = []
     for number, text in enumerate(texts, start=1):
         try:
-            lines.append(json.loads(text))
+            line = json.loads(text)
         except json.JSONDecodeError as error:
             if number == len(texts):  # A run that was killed while it wrote.
                 break
             raise ValueError(f"{file}, line {number}: {error}") from error
+        if not isinstance(line, dict) or "step" not in line:
+            raise ValueError(f"{file}, line {number}: it has no 'step'")
+        lines.append(line)
     return lines
 
 

@@ -17,7 +17,7 @@ class Run(NamedTuple):
 
     Attributes:
         work_dir: The folder.
-        config: Name of the config.
+        config: Name of the config; where only the run's own copy is left, its path.
         parameters: Number of parameters of its model.
         trained: What was done of what was planned, as '40 / 210 epochs'.
         score: Name of the score, or ''.
@@ -56,16 +56,15 @@ def summarise(work_dir: Path) -> Run:
     """Read what a training run left in its work directory.
 
     Raises:
-        FileNotFoundError: If there is no log or no config.
+        FileNotFoundError: If there is no log or no config of the training.
+        ValueError: If a line of the log is wrong.
     """
     scalars = read_scalars(work_dir)
     names = sorted(work_dir.glob("*.py"), key=lambda path: path.stat().st_mtime)
     # The config in the folder itself may be of a later test; these are of trainings.
     configs = [log.with_name("config.py") for log in sorted(work_dir.glob(LOGS))]
-    if not names or not configs[-1].exists():
-        raise FileNotFoundError(
-            f"no config (*.py) in {work_dir} and {configs[-1].parent}"
-        )
+    if not configs[-1].exists():
+        raise FileNotFoundError(f"there is no {configs[-1]}")
     cfg = Config.fromfile(configs[-1])
     hook = cfg.get("default_hooks", {}).get("checkpoint", {})
     score = hook.get("save_best")
@@ -75,7 +74,7 @@ def summarise(work_dir: Path) -> Run:
     at, best = better(points, key=lambda point: point[1]) if points else (None, None)
     return Run(
         work_dir,
-        names[-1].stem,
+        names[-1].stem if names else str(configs[-1].relative_to(work_dir)),
         sum(count_parameters(network_from_config(cfg)).values()),
         _trained(cfg, scalars),
         score or "",
