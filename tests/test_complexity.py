@@ -26,6 +26,7 @@ from mmlitehrnet.analysis.networks import (
     PoseNetwork,
     call_on,
     config_input_size,
+    load_config,
     network_from_config,
 )
 from mmlitehrnet.analysis.paper_tables import DITE_CELLS, NETWORKS, SMALL, compare
@@ -357,6 +358,30 @@ def test_tool_refuses_what_makes_no_sense(monkeypatch, capsys, args):
     code, printed = run_tool(monkeypatch, capsys, *args)
     assert code == 2
     assert "error:" in printed.err
+
+
+@pytest.mark.parametrize(
+    "name, content, words",
+    [
+        ("a.py", None, "there is no such file"),
+        ("a.txt", "model = {}", "cannot be read: OSError: Only py/yml"),
+        ("a.py", "model = (", "cannot be read: SyntaxError"),
+        ("a.py", '_base_ = "none.py"', "cannot be read: FileNotFoundError.*none.py"),
+        ("a.py", "width = 3", "it has no model"),
+    ],
+)
+def test_files_that_are_no_configs(monkeypatch, capsys, tmp_path, name, content, words):
+    path = tmp_path / name
+    if content is not None:
+        path.write_text(content)
+    code, printed = run_tool(monkeypatch, capsys, path)
+    assert code == 2
+    assert re.search(f"^complexity: error: config {path}:? .*{words}", printed.err)
+
+
+def test_changes_that_do_not_fit_a_config():
+    with pytest.raises(ValueError, match=f"config {LITE_18}: --cfg-options: .*arch"):
+        load_config(LITE_18, {"model.backbone.arch.width": 1})
 
 
 @pytest.mark.parametrize("off, expected", [(0, 0), (1, 1)])

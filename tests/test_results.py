@@ -170,7 +170,7 @@ def test_runs_that_cannot_be_read_do_not_hide_others(tmp_path, capsys):
     assert f"{tmp_path / 'good'} " in row and " 20260101/vis_data/config.py " in row
     errors = [x for x in captured.err.splitlines() if x.startswith("analyze: ")]
     for name, words in {
-        "bare": "there is no .*bare/1/vis_data/config.py",
+        "bare": "bare/1/vis_data/config.py: there is no",
         "empty": "no .*scalars.json",
         "model": "Unknown",
         "steps": "scalars.json, line 1: it has no 'step'",
@@ -409,7 +409,7 @@ def test_bad_arguments(people, tmp_path, capsys):
     boxes = tmp_path / "boxes.json"
     boxes.write_text(json.dumps([dict(image_id=image_id, bbox=[0, 0, 1, 1])]))
     detection = tmp_path / "det.py"
-    detection.write_text('default_scope = "mmdet"\n')
+    detection.write_text('default_scope = "mmdet"\nmodel = dict()\n')
     nowhere = (root[0], f"{root[1]}/none")
     cases = {
         (POSE, tmp_path / "no.json", *root): "no.json: there is no such file",

@@ -16,7 +16,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 
@@ -63,12 +63,10 @@ def show_curves(args: argparse.Namespace) -> None:
 
 def show_worst(args: argparse.Namespace) -> None:
     """Draw the worst images of an evaluation."""
+    from mmlitehrnet.analysis.networks import load_config
     from mmlitehrnet.analysis.worst_cases import draw_worst_cases
 
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f"config {args.config}: there is no such file")
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options)
+    config = load_config(args.config, args.cfg_options)
     found = draw_worst_cases(config, args.predictions, args.out, args.number)
     print(
         f"{found.num_images} images, {found.score} {found.mean:.3f} on average; worst:"

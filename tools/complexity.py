@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine import Config
-
 from mmlitehrnet.analysis.complexity import MEBI, Cost, measure, total
 from mmlitehrnet.analysis.networks import (
     call_on,
     config_input_size,
+    load_config,
     network_from_config,
 )
 from mmlitehrnet.analysis.paper_tables import DITE_CELLS, NETWORKS, Comparison, compare
@@ -56,7 +55,7 @@ def parse_args() -> argparse.Namespace:
 
 def show_config(path: str, size: list[int] | None) -> None:
     """Print what the network of a config costs, part by part."""
-    cfg = Config.fromfile(path)
+    cfg = load_config(path)
     height, width = size or config_input_size(cfg)
     network = network_from_config(cfg)
     parts = measure(network, call_on(network, (height, width)))
@@ -133,13 +132,22 @@ def show_paper() -> bool:
     return not off
 
 
-def main() -> None:
-    """Run the command line."""
+def main() -> int:
+    """Run the command line.
+
+    Returns:
+        0, 1 where a row of the papers is off, 2 where an argument is wrong.
+    """
     args = parse_args()
     if args.paper:
-        sys.exit(0 if show_paper() else 1)
-    show_config(args.config, args.input_size)
+        return 0 if show_paper() else 1
+    try:
+        show_config(args.config, args.input_size)
+    except ValueError as error:
+        print(f"complexity: error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

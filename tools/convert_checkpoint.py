@@ -15,10 +15,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
-from mmlitehrnet.analysis.networks import network_from_config
+from mmlitehrnet.analysis.networks import load_config, network_from_config
 from mmlitehrnet.checkpoints import (
     CheckpointError,
     compare_weights,
@@ -69,8 +69,7 @@ def verify(found: Conversion, args: argparse.Namespace) -> str:
             )
         names = ", ".join(str(p.relative_to(CONFIGS.parent)) for p in fitting)
         return f"loads strictly into {names}"
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options)
+    config = load_config(args.config, args.cfg_options)
     mismatch = compare_weights(network_from_config(config), found.weights)
     if not mismatch.exact:
         raise CheckpointError(

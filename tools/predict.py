@@ -18,11 +18,12 @@ import sys
 import warnings
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 from rich.progress import Progress
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
+from mmlitehrnet.analysis.networks import load_config
 from mmlitehrnet.inference import find_media, open_predictor, predict
 from mmlitehrnet.inference.run import PICTURES, RESULTS
 
@@ -114,10 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     MMLogger.get_instance("predict", log_level=logging.ERROR)
     try:
         media, others = find_media(args.input)
-        if not Path(args.config).is_file():
-            raise FileNotFoundError(f"config {args.config}: there is no such file")
-        config = Config.fromfile(args.config)
-        config.merge_from_dict(args.cfg_options)
+        config = load_config(args.config, args.cfg_options)
         options = predictor_options(args, config.get("default_scope"))
         predictor = open_predictor(
             config, args.checkpoint, device=args.device, **options

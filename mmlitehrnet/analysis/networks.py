@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from mmengine import Config
@@ -27,6 +30,36 @@ class PoseNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, H, W) to heatmaps (N, K, H / 4, W / 4)."""
         return self.head(self.backbone(x)[0])
+
+
+def load_config(
+    path: str | Path, changes: Mapping[str, Any] = MappingProxyType({})
+) -> Config:
+    """Read the config of a model.
+
+    Args:
+        path: File of the config.
+        changes: What to change, as of ``--cfg-options``.
+
+    Raises:
+        ValueError: If there is no such file, it is no config of a model, or the
+            changes do not fit it.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"config {path}: there is no such file")
+    try:
+        config = Config.fromfile(path)
+    except Exception as error:  # A config is code, which can do anything.
+        raise ValueError(
+            f"config {path} cannot be read: {type(error).__name__}: {error}"
+        ) from error
+    try:
+        config.merge_from_dict(dict(changes))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"config {path}: --cfg-options: {error}") from error
+    if not isinstance(config.get("model"), dict):
+        raise ValueError(f"config {path}: it has no model")
+    return config
 
 
 def network_from_config(cfg: Config) -> nn.Module:

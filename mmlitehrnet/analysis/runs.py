@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from .complexity import count_parameters
 from .learning_curves import LOGS, main_score, read_scalars, score_points
-from .networks import network_from_config
+from .networks import load_config, network_from_config
 
 
 class Run(NamedTuple):
@@ -56,16 +56,14 @@ def summarise(work_dir: Path) -> Run:
     """Read what a training run left in its work directory.
 
     Raises:
-        FileNotFoundError: If there is no log or no config of the training.
-        ValueError: If a line of the log is wrong.
+        FileNotFoundError: If there is no log.
+        ValueError: If a line of it, or the config of the training, is wrong.
     """
     scalars = read_scalars(work_dir)
     names = sorted(work_dir.glob("*.py"), key=lambda path: path.stat().st_mtime)
     # The config in the folder itself may be of a later test; these are of trainings.
     configs = [log.with_name("config.py") for log in sorted(work_dir.glob(LOGS))]
-    if not configs[-1].exists():
-        raise FileNotFoundError(f"there is no {configs[-1]}")
-    cfg = Config.fromfile(configs[-1])
+    cfg = load_config(configs[-1])
     hook = cfg.get("default_hooks", {}).get("checkpoint", {})
     score = hook.get("save_best")
     score = score if isinstance(score, str) and score != "auto" else main_score(scalars)

@@ -18,7 +18,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from ..analysis.networks import network_from_config
+from ..analysis.networks import load_config, network_from_config
 from ..checkpoints import (
     CheckpointError,
     compare_weights,
@@ -96,9 +96,8 @@ class PosePredictor:
         score_threshold: Least score of a keypoint that is drawn.
 
     Raises:
-        FileNotFoundError: If the detector's config is missing.
-        ValueError: If a checkpoint is missing, holds more than data or does not fit
-            its config.
+        ValueError: If the detector's config cannot be read, or a checkpoint is
+            missing, holds more than data or does not fit its config.
     """
 
     #: Suffix of an image's result.
@@ -123,9 +122,7 @@ class PosePredictor:
         check_fit(config, checkpoint)
         det_config, det_weights = detector or ("whole_image", None)
         if detector is not None:
-            if not Path(det_config).is_file():
-                raise FileNotFoundError(f"config {det_config}: there is no such file")
-            check_fit(Config.fromfile(det_config), det_weights)
+            check_fit(load_config(det_config), det_weights)
         self._inferencer = MMPoseInferencer(
             config,
             f"{SCHEME}{checkpoint}",
@@ -277,9 +274,8 @@ def open_predictor(
             :class:`SegPredictor`.
 
     Raises:
-        FileNotFoundError: If the detector's config is missing.
-        ValueError: If the config is for another task, or the checkpoint is not
-            accepted.
+        ValueError: If the config is for another task, the detector's cannot be read,
+            or a checkpoint is not accepted.
     """
     scope = config.get("default_scope")
     if scope not in PREDICTORS:
