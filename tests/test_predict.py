@@ -343,6 +343,12 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
             seg[1],
         ): "does not fit the model of .*pose.py: .*(lacks|not one)",
         (image, detection, det_checkpoint): "default_scope='mmdet'",
+        (
+            image,
+            *pose,
+            "--cfg-options",
+            "model.backbone.arch=99",
+        ): "pose.py cannot be built: .*99",
         (image, *seg, *options): "--det-config: not an option",
         (image, *pose, "--opacity", 1): "--opacity: not an option",
         (image, *pose, *options[:3], evil): "holds more than weights",
@@ -354,6 +360,28 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
         assert re.search(words, error), error
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "option, value, words",
+    [
+        ("--out", "{file}", ".*a.jpg: a folder is needed, .*a.jpg is a file"),
+        ("--out", "{file}/b", ".*b: a folder is needed, .*a.jpg is a file"),
+        ("--device", "foo", "foo: a device that PyTorch finds is needed"),
+        ("--device", "cuda:99", "cuda:99: a device that PyTorch finds is needed"),
+        ("--opacity", "7", "7: must be 0 to 1"),
+        ("--score-threshold", "5", "5: must be 0 to 1"),
+        ("--box-threshold", "nan", "nan: must be 0 to 1"),
+    ],
+)
+def test_bad_options_are_named(tmp_path, capsys, option, value, words):
+    file = tmp_path / "a.jpg"
+    file.touch()
+    arguments = (file, "config.py", "a.pth", option, value.format(file=file))
+    with pytest.raises(SystemExit) as stop:
+        run_tool("predict", *arguments)
+    assert stop.value.code == 2
+    assert re.search(f"argument {option}: {words}", capsys.readouterr().err)
 
 
 def test_inferencer_of_mmpose_takes_our_configs(people):

@@ -24,6 +24,7 @@ from rich.progress import Progress
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.analysis.networks import load_config
+from mmlitehrnet.command_line import device, folder, fraction
 from mmlitehrnet.inference import find_media, open_predictor, predict
 from mmlitehrnet.inference.run import PICTURES, RESULTS
 
@@ -38,11 +39,13 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("checkpoint", help="trained weights")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=folder,
         default=Path("work_dirs/predictions"),
         help="folder to write to (default: %(default)s)",
     )
-    parser.add_argument("--device", help="as cuda:0 or cpu; default: a GPU, if any")
+    parser.add_argument(
+        "--device", type=device, help="as cuda:0 or cpu; default: a GPU, if any"
+    )
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -55,12 +58,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     pose.add_argument("--det-config", help="config of a detector, for boxes of people")
     pose.add_argument("--det-checkpoint", help="its weights")
     pose.add_argument("--det-category", type=int, help="its number of a person (0)")
-    pose.add_argument("--box-threshold", type=float, help="least score of a box (0.3)")
     pose.add_argument(
-        "--score-threshold", type=float, help="least score of a drawn keypoint (0.3)"
+        "--box-threshold", type=fraction, help="least score of a box (0.3)"
+    )
+    pose.add_argument(
+        "--score-threshold", type=fraction, help="least score of a drawn keypoint (0.3)"
     )
     seg = parser.add_argument_group("segmentation")
-    seg.add_argument("--opacity", type=float, help="of the colours, 0 to 1 (0.6)")
+    seg.add_argument("--opacity", type=fraction, help="of the colours, 0 to 1 (0.6)")
     args = parser.parse_args(arguments)
     if (args.det_config is None) != (args.det_checkpoint is None):
         parser.error("--det-config and --det-checkpoint go together")
@@ -118,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = load_config(args.config, args.cfg_options)
         options = predictor_options(args, config.get("default_scope"))
         predictor = open_predictor(
-            config, args.checkpoint, device=args.device, **options
+            config, args.checkpoint, device=args.device and str(args.device), **options
         )
     except (ValueError, OSError) as error:
         print(f"predict: error: {error}", file=sys.stderr)

@@ -71,12 +71,20 @@ def network_from_config(cfg: Config) -> nn.Module:
 
     Returns:
         The pose estimator, segmentor, detector or classifier.
+
+    Raises:
+        ValueError: If the model cannot be built from the config's arguments.
     """
     init_default_scope(cfg.get("default_scope", "mmpose"))
     model = dict(cfg.model)
     if "data_preprocessor" in cfg:  # as MMEngine's runner does it
         model.setdefault("data_preprocessor", cfg.data_preprocessor)
-    return MODELS.build(model)
+    try:
+        return MODELS.build(model)
+    except Exception as error:  # Whatever a class does with wrong arguments.
+        raise ValueError(
+            f"the model of config {cfg.filename} cannot be built: {error}"
+        ) from error
 
 
 #: Keys that name a size in a test pipeline, and whether it is (width, height).

@@ -1,0 +1,51 @@
+"""Arguments of the tools: types for argparse that say what would be right."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+def folder(text: str) -> Path:
+    """A folder to write to, which need not exist yet."""
+    path = Path(text)
+    for part in (path, *path.parents):
+        if part.exists() and not part.is_dir():
+            raise ArgumentTypeError(f"{text}: a folder is needed, {part} is a file")
+    return path
+
+
+def device(text: str) -> torch.device:
+    """A device that PyTorch can use."""
+    try:
+        found = torch.device(text)
+        torch.empty(1, device=found).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ArgumentTypeError(
+            f"{text}: a device that PyTorch finds is needed, as cpu or cuda:0 "
+            f"({str(error).splitlines()[0]})"
+        ) from error
+    return found
+
+
+def fraction(text: str) -> float:
+    """A number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ArgumentTypeError(f"{text}: must be 0 to 1")
+    return value
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Integers that are not smaller than one."""
+
+    def integer(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise ArgumentTypeError(f"{text}: must be at least {least}")
+        return value
+
+    return integer
