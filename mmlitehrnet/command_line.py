@@ -18,6 +18,14 @@ def folder(text: str) -> Path:
     return path
 
 
+def picture(text: str) -> Path:
+    """An image file to write, in the format of its suffix."""
+    path = Path(text)
+    if not path.suffix or path.is_dir():
+        raise ArgumentTypeError(f"{text}: an image file is needed, as picture.png")
+    return path
+
+
 def device(text: str) -> torch.device:
     """A device that PyTorch can use."""
     try:

@@ -109,6 +109,17 @@ def test_curves_of_several_runs(tmp_path, figures):
         plot_learning_curves(a, out, ("AUC",))
 
 
+@pytest.mark.parametrize("name", ["curves", "folder.png"])
+@pytest.mark.parametrize("command", [("curves", "a"), ("worst", "a.py", "a.json")])
+def test_pictures_need_a_name_with_a_suffix(tmp_path, capsys, command, name):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(SystemExit) as stop:
+        run_tool("analyze", *command, "--out", tmp_path / name)
+    assert stop.value.code == 2
+    words = f"--out: {tmp_path / name}: an image file is needed, as "
+    assert words in capsys.readouterr().err
+
+
 def make_run(work_dir, name, changes, lines, *checkpoints):
     cfg = Config.fromfile(POSE)
     cfg.merge_from_dict(changes)
@@ -378,9 +389,8 @@ def test_worst_streets_of_an_evaluation(streets, tmp_path, capsys):
     [
         ("val.keypoints.png", "val.keypoints.json would be written over"),
         ("labels/worst.png", "worst.png would be written over or among"),
-        ("worst", "an image file is needed, as worst.png"),
+        ("worst.txt", "an image file is needed, as worst.png"),
         ("worst.json", "an image file is needed, as worst.png"),
-        ("labels", "an image file is needed, as worst.png"),
     ],
 )
 def test_predictions_are_not_replaced(people, tmp_path, capsys, name, words):

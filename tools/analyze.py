@@ -19,6 +19,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
+from mmlitehrnet.command_line import picture
 
 
 def show_runs(args: argparse.Namespace) -> int:
@@ -91,7 +92,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     curves.set_defaults(show=show_curves)
     curves.add_argument("work_dirs", nargs="+", help="work directories to compare")
     curves.add_argument(
-        "--out", type=Path, default=Path("work_dirs/curves.png"), help="file to write"
+        "--out",
+        type=picture,
+        default=Path("work_dirs/curves.png"),
+        help="file to write",
     )
     curves.add_argument(
         "--scores", nargs="+", default=(), help="as coco/AP; default: the main one"
@@ -107,7 +111,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "`mim test --out`",
     )
     worst.add_argument(
-        "--out", type=Path, default=Path("work_dirs/worst.png"), help="file to write"
+        "--out", type=picture, default=Path("work_dirs/worst.png"), help="file to write"
     )
     worst.add_argument("--number", type=int, default=8, help="images to draw")
     worst.add_argument(

@@ -114,7 +114,7 @@ def draw_worst_cases(
 
 
 def _check_out(out: Path, predictions: Path) -> None:
-    if out.is_dir() or not cv2.haveImageWriter(str(out)):
+    if not cv2.haveImageWriter(str(out)):
         raise ValueError(f"--out {out}: an image file is needed, as worst.png")
     for path in (out, out.with_suffix(".json")):
         # A file, or a folder of label images.
