@@ -57,3 +57,11 @@ def at_least(least: int) -> Callable[[str], int]:
         return value
 
     return integer
+
+
+def side(text: str) -> int:
+    """Height or width of images that all the networks take."""
+    value = int(text)
+    if value < 32 or value % 32:
+        raise ArgumentTypeError(f"{text}: must be a positive multiple of 32")
+    return value

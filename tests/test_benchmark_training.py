@@ -62,7 +62,7 @@ def test_table_and_json(tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--batch", "1"], "--batch must be at least 2, got 1"),
+        (["--batch", "1"], "argument --batch: 1: must be at least 2"),
         (["--modes", "fp16"], "mode 'fp16' needs a CUDA device"),
     ],
 )

@@ -4,6 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+
+from mmlitehrnet import command_line
 
 from .tools import load_tool
 
@@ -20,7 +23,10 @@ def steps(report, scale, device):
 
 @pytest.mark.parametrize("scale", ["FULL", "QUICK"])
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
-def test_tools_take_the_options_they_are_given(report, scale, device):
+def test_tools_take_the_options_they_are_given(report, scale, device, monkeypatch):
+    # As where there is a GPU.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(command_line, "device", torch.device)
     found = steps(report, scale, device)
     assert len({step.name for step in found}) == len(found)
     names = ("make_sample_data", "benchmark", "benchmark_training", "profile_network")

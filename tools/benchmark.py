@@ -30,6 +30,7 @@ from mmlitehrnet.analysis.latency import (
     peak_gflops,
     threads,
 )
+from mmlitehrnet.command_line import at_least, folder
 from mmlitehrnet.deploy import deploy_model
 
 SIZES = {"256x192": (256, 192), "384x288": (384, 288)}
@@ -162,7 +163,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--out", type=folder, required=True, help="folder to write to")
     parser.add_argument(
         "--runtimes",
         nargs="+",
@@ -176,14 +177,20 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--sizes", nargs="+", choices=list(SIZES), default=["256x192", "384x288"]
     )
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 8])
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batches", nargs="+", type=at_least(1), default=[1, 8])
+    parser.add_argument("--threads", type=at_least(1), default=2)
     parser.add_argument(
-        "--repetitions", type=int, default=10, help="turns of each network"
+        "--repetitions", type=at_least(2), default=10, help="turns of each network"
     )
-    parser.add_argument("--burst", type=int, default=5, help="calls in each turn")
-    parser.add_argument("--warmup", type=int, default=5)
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--burst", type=at_least(1), default=5, help="calls in each turn"
+    )
+    parser.add_argument("--warmup", type=at_least(0), default=5)
+    args = parser.parse_args(arguments)
+    on_cuda = [name for name in args.runtimes if name.startswith("cuda")]
+    if on_cuda and not torch.cuda.is_available():
+        parser.error(f"--runtimes {' '.join(on_cuda)}: PyTorch finds no CUDA device")
+    return args
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -27,6 +27,7 @@ from mmlitehrnet.analysis.latency import (
     threads,
 )
 from mmlitehrnet.analysis.training import MODES, check_mode, training_step
+from mmlitehrnet.command_line import at_least, device, folder, side
 
 
 class Row(NamedTuple):
@@ -111,15 +112,15 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, help="folder to write to; default: none")
+    parser.add_argument("--out", type=folder, help="folder to write to; default: none")
     parser.add_argument(
         "--device",
-        type=torch.device,
+        type=device,
         default=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
     )
-    parser.add_argument("--batch", nargs="+", type=int, default=[64])
+    parser.add_argument("--batch", nargs="+", type=at_least(2), default=[64])
     parser.add_argument(
-        "--size", nargs=2, type=int, default=(256, 192), metavar=("H", "W")
+        "--size", nargs=2, type=side, default=(256, 192), metavar=("H", "W")
     )
     parser.add_argument(
         "--networks",
@@ -130,12 +131,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--modes", nargs="+", choices=list(MODES), default=["eager", "channels-last"]
     )
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--repetitions", type=int, default=10)
-    parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--threads", type=at_least(1), default=torch.get_num_threads())
+    parser.add_argument("--repetitions", type=at_least(2), default=10)
+    parser.add_argument("--warmup", type=at_least(0), default=2)
     args = parser.parse_args(arguments)
-    if min(args.batch) < 2:
-        parser.error(f"--batch must be at least 2, got {min(args.batch)}")
     try:
         for mode in args.modes:
             check_mode(mode, args.device)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -25,6 +24,7 @@ from mmlitehrnet.analysis.latency import (
 )
 from mmlitehrnet.analysis.profile import Profile, profile_call
 from mmlitehrnet.analysis.training import MODES, training_step
+from mmlitehrnet.command_line import at_least, device, folder, side
 from mmlitehrnet.deploy import deploy_model
 
 
@@ -78,10 +78,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--out", type=folder, required=True, help="folder to write to")
     parser.add_argument(
         "--device",
-        type=torch.device,
+        type=device,
         default=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
     )
     parser.add_argument(
@@ -90,12 +90,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         choices=list(CANDIDATES),
         default=[BASELINE, "Lite-HRNet-18", "Dite-HRNet-18"],
     )
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=at_least(1), default=64)
     parser.add_argument(
-        "--size", nargs=2, type=int, default=(256, 192), metavar=("H", "W")
+        "--size", nargs=2, type=side, default=(256, 192), metavar=("H", "W")
     )
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rows", type=int, default=15, help="operators to list")
+    parser.add_argument("--threads", type=at_least(1), default=torch.get_num_threads())
+    parser.add_argument(
+        "--rows", type=at_least(1), default=15, help="operators to list"
+    )
     return parser.parse_args(arguments)
 
 

@@ -16,6 +16,7 @@ import torch
 from mmlitehrnet.analysis.candidates import BASELINE, CANDIDATES, build
 from mmlitehrnet.analysis.latency import TensorMode
 from mmlitehrnet.analysis.runtime_profile import PROFILERS, profile_operators
+from mmlitehrnet.command_line import at_least, side
 from mmlitehrnet.deploy import deploy_model
 from mmlitehrnet.deploy.export import trace_to_onnx
 
@@ -34,10 +35,12 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--runtimes", nargs="+", choices=list(PROFILERS), default=list(PROFILERS)
     )
-    parser.add_argument("--size", nargs=2, type=int, default=[256, 192])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=50)
-    parser.add_argument("--rows", type=int, default=10, help="lines of each table")
+    parser.add_argument("--size", nargs=2, type=side, default=[256, 192])
+    parser.add_argument("--threads", type=at_least(1), default=2)
+    parser.add_argument("--runs", type=at_least(1), default=50)
+    parser.add_argument(
+        "--rows", type=at_least(1), default=10, help="lines of each table"
+    )
     return parser.parse_args(arguments)
 
 
