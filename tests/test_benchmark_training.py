@@ -59,6 +59,15 @@ def test_table_and_json(tmp_path, capsys):
     assert (tmp_path / "training.md").read_text() == capsys.readouterr().out
 
 
+def test_networks_are_built_for_the_size(capsys):
+    """RTMPose's head takes one size only."""
+    arguments = ["--device", "cpu", "--batch", "2", "--size", "64", "32"]
+    arguments += ["--networks", "RTMPose-t", "--modes", "eager"]
+    arguments += ["--repetitions", "2", "--warmup", "0", "--threads", "1"]
+    load_tool("benchmark_training").main(arguments)
+    assert "| 2 | eager | RTMPose-t | " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

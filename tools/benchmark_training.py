@@ -65,7 +65,7 @@ def measure(args: argparse.Namespace, batch: int) -> list[Row]:
     for mode in args.modes:
         for name in args.networks:
             torch.manual_seed(0)
-            model = build(CANDIDATES[name]).to(args.device)
+            model = build(CANDIDATES[name], args.size).to(args.device)
             try:
                 step = training_step(model, images, check_mode(mode, args.device))
                 step()  # Compiles, and makes the optimizer's state.

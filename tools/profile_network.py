@@ -43,11 +43,12 @@ def inference(model: nn.Module, images: torch.Tensor) -> Call:
 
 def calls(name: str, images: torch.Tensor) -> dict[str, Call]:
     """What is profiled of a network."""
-    model = build(CANDIDATES[name]).to(images.device)
+    size = tuple(images.shape[2:])
+    model = build(CANDIDATES[name], size).to(images.device)
     found = {"inference": inference(model, images)}
     if CANDIDATES[name].ours:
         found["inference, deployed"] = inference(deploy_model(model), images)
-    trained = build(CANDIDATES[name]).to(images.device)
+    trained = build(CANDIDATES[name], size).to(images.device)
     return {**found, "training step": training_step(trained, images, MODES["eager"])}
 
 
