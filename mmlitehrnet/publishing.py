@@ -84,12 +84,18 @@ def publish(source: str | Path, stem: str | Path, day: date | None = None) -> Pa
 
     Raises:
         FileExistsError: If the file exists.
+        IsADirectoryError: If ``stem`` is a folder.
         ValueError: If the checkpoint is missing, holds no weights or more than data.
     """
+    stem = Path(stem)
+    if stem.is_dir():
+        raise IsADirectoryError(
+            f"{stem} is a folder: give the start of the file's name too, as "
+            f"{stem / Path(source).stem}"
+        )
     checkpoint = load_checkpoint(source)
     weights = weights_of(checkpoint, str(source))
     content = to_bytes(weights_only(checkpoint, weights))
-    stem = Path(stem)
     name = stem.name.removesuffix(".pth")
     day = day or date.today()
     name = f"{name}_{day:%Y%m%d}-{sha256(content).hexdigest()[:8]}.pth"

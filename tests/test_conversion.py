@@ -261,6 +261,16 @@ def test_nothing_is_overwritten(authors_lite, lite_config, tmp_path, capsys):
     assert path.read_bytes() == before
 
 
+def test_a_folder_is_no_name_of_a_file(tmp_path, capsys):
+    source = save(tmp_path / "epoch_3.pth", {"a": torch.ones(1)})
+    folder = tmp_path / "models"
+    folder.mkdir()
+    assert run_tool("publish", source, folder) == 2
+    words = f"{folder} is a folder: give the start of the file's name too, as "
+    assert words + str(folder / "epoch_3") in capsys.readouterr().err
+    assert {path.name for path in tmp_path.rglob("*")} == {"epoch_3.pth", "models"}
+
+
 def test_published_file_is_weights_and_names_its_hash(tmp_path):
     weights = {"backbone.a": torch.rand(1000)[::500], "head.b": torch.tensor(1)}
     meta = dict(
