@@ -4,9 +4,10 @@
 
 Runs the tests of the CUDA part, training and testing by ``mim`` in float32, mixed
 precision and channels-last, and measures training, inference, memory and where the
-time goes. Each step has a time limit and its own file; ``summary.md`` tells what
-there is. ``--parts`` and ``--limit`` divide the work where a command may not take
-long; ``--device cpu --quick`` tries the whole on a machine without a GPU.
+time goes. Each step has a time limit and its own file; ``summary-PARTS.md`` tells what
+there is, for the parts that were run. ``--parts`` and ``--limit`` divide the work where
+a command may not take long; ``--device cpu --quick`` tries the whole on a machine
+without a GPU.
 """
 
 from __future__ import annotations
