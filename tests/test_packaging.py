@@ -19,6 +19,7 @@ SOURCES = (
     "setup.py",
     "pyproject.toml",
     "MANIFEST.in",
+    "Makefile",
     "README.md",
     "LICENSE",
     "CHANGELOG.md",
@@ -26,7 +27,7 @@ SOURCES = (
     "CITATION.cff",
     "model-index.yml",
 )
-FOLDERS = ("mmlitehrnet", "configs", "tools", "docs", "tests")
+FOLDERS = ("mmlitehrnet", "configs", "requirements", "tools", "docs", "tests")
 BUILD_SDIST = "from setuptools import build_meta; build_meta.build_sdist('dist')"
 
 
