@@ -1,4 +1,4 @@
-"""Wrong arguments of the measuring tools are named before anything is measured."""
+"""Help can be copied; the measuring tools name wrong arguments before they measure."""
 
 import pytest
 import torch
@@ -26,6 +26,12 @@ TOOLS = {
     "n": "profile_network",
     "r": "profile_runtimes",
 }
+
+
+@pytest.mark.parametrize("name", ["predict", "convert_checkpoint", *TOOLS.values()])
+def test_commands_of_the_help_can_be_copied(name):
+    """A backslash at the end of a line is shown, not swallowed."""
+    assert all(len(line) <= 88 for line in load_tool(name).__doc__.splitlines())
 
 
 @pytest.mark.parametrize("letter, name", TOOLS.items())

@@ -1,4 +1,4 @@
-"""Measure training throughput side by side: these networks and MMPose's LiteHRNet.
+r"""Measure training throughput side by side: these networks and MMPose's LiteHRNet.
 
     python tools/benchmark_training.py --batch 64 --modes eager compile \
         --out work_dirs/training

@@ -1,4 +1,4 @@
-"""Convert the checkpoint of another code base into one that the configs here load.
+r"""Convert the checkpoint of another code base into one that the configs here load.
 
     python tools/convert_checkpoint.py theirs.pth ours.pth \
         --config configs/pose/litehrnet_18_coco_256x192.py

@@ -1,4 +1,4 @@
-"""Draw what a trained model sees in an image, a folder of images or a video.
+r"""Draw what a trained model sees in an image, a folder of images or a video.
 
     python tools/predict.py photo.jpg configs/pose/litehrnet_18_coco_256x192.py \
         checkpoint.pth --out work_dirs/photo
