@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from torch import nn
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
@@ -35,6 +35,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="config of MMPose or MMSegmentation")
     parser.add_argument("checkpoint", nargs="?", help="trained weights; default: none")
     parser.add_argument("--out", required=True, help="file to write")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="changes to the config, as of `mim test`",
+    )
     parser.add_argument(
         "--input-size",
         nargs=2,
@@ -118,6 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Export, print the differences, and return the exit status."""
     args = parse_args(arguments)
     config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options)
 
     model = load_model(config, args.checkpoint, args.trust_checkpoint)
     if config.get("default_scope", "mmpose") == "mmpose":

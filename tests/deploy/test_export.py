@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
-from mmlitehrnet.deploy.export import export_onnx
+from mmlitehrnet.deploy.export import Difference, export_onnx
+from mmlitehrnet.layers.context_modeling import DenseContextModeling, official_sums
 from tests.backbones.reference import images
 from tests.deploy.test_deploy import table
 
@@ -137,6 +138,21 @@ def test_tool_exports_a_pose_config(tmp_path, capsys):
     assert path.exists()
     # Not equal within nothing: the command fails.
     assert load_tool("export_onnx").main([*arguments, "--tolerance", "0"]) == 1
+
+
+def test_tool_takes_changes_to_the_config(tmp_path, monkeypatch):
+    tool, pools = load_tool("export_onnx"), []
+
+    def export(model, *args, **kwargs):
+        parts = model.backbone.modules()
+        pools.extend(m.pool for m in parts if isinstance(m, DenseContextModeling))
+        return Difference(0, 0, 1)
+
+    monkeypatch.setattr(tool, "export_onnx", export)
+    config = "configs/pose/ditehrnet_18_coco_256x192.py"
+    option = "model.backbone.context_pooling=official"
+    tool.main([config, "--out", str(tmp_path / "x.onnx"), "--cfg-options", option])
+    assert set(pools) == {official_sums}
 
 
 def test_tool_exports_a_segmentation_config_with_weights(tmp_path, capsys):
