@@ -4,7 +4,8 @@
         checkpoint.pth --out model.onnx
 
 The file maps normalised images (N, 3, H, W) to the head's heatmaps or logits. It is
-compared with the trained network; the command fails if they are not equal.
+compared with the trained network; the command fails if they are not equal, and then
+leaves a file that is already there as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mmlitehrnet.checkpoints import (
     UntrustedCheckpointError,
     load_weights,
 )
-from mmlitehrnet.deploy.export import MIN_OPSET, export_onnx
+from mmlitehrnet.deploy.export import MIN_OPSET, check_output, export_onnx
 from mmlitehrnet.deploy.forms import FORMS
 
 
@@ -84,6 +85,20 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def prepare_output(out: str, *inputs: str | None) -> None:
+    """Make the folder of the file to write.
+
+    Raises:
+        OSError: If there can be no such file, or it is one of the inputs.
+    """
+    path = Path(out)
+    for given in inputs:
+        if given is not None and path.resolve() == Path(given).resolve():
+            raise OSError(f"{out} is an input, and would be overwritten")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    check_output(path)
+
+
 def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module:
     """Build the model of a config and load its weights.
 
@@ -125,6 +140,10 @@ def add_dataset_meta(model: nn.Module, config: Config) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Export, print the differences, and return the exit status."""
     args = parse_args(arguments)
+    try:
+        prepare_output(args.out, args.config, args.checkpoint)
+    except OSError as error:
+        raise SystemExit(f"--out: {error}") from error
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options)
 
@@ -132,7 +151,6 @@ def main(arguments: list[str] | None = None) -> int:
     if config.get("default_scope", "mmpose") == "mmpose":
         add_dataset_meta(model, config)
     size = tuple(args.input_size or config_input_size(config))
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     try:
         difference = export_onnx(
             model,
@@ -143,8 +161,9 @@ def main(arguments: list[str] | None = None) -> int:
             dynamic_batch=args.dynamic_batch,
             dynamic_size=args.dynamic_size,
             opset=args.opset,
+            tolerance=args.tolerance,
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OSError) as error:
         raise SystemExit(f"cannot export: {error}") from error
     print(
         f"{args.out}: PyTorch against ONNX Runtime, absolute difference: mean "
@@ -152,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"{difference.scale:.3g}, max relative to it {difference.relative:.3g}"
     )
     if not difference.relative <= args.tolerance:
-        print(f"not equal within {args.tolerance:g}", file=sys.stderr)
+        print(f"not equal within {args.tolerance:g}: not written", file=sys.stderr)
         return 1
     return 0
 

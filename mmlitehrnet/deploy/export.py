@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import math
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,6 +83,20 @@ def _backbone(model: nn.Module) -> nn.Module:
     return getattr(model, "backbone", model)
 
 
+def check_output(path: str | Path) -> Path:
+    """Return the path of a file to write, if one can be there.
+
+    Raises:
+        OSError: If there is something else, or no folder to write it in.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} cannot be written: it is there, and is no file")
+    if not path.parent.is_dir():
+        raise OSError(f"{path} cannot be written: {path.parent} is no folder")
+    return path
+
+
 def _check_arguments(
     model: nn.Module,
     input_size: Sequence[int],
@@ -136,8 +153,11 @@ def export_onnx(
     dynamic_batch: bool = False,
     dynamic_size: bool = False,
     opset: int = MIN_OPSET,
+    tolerance: float = math.inf,
 ) -> Difference:
     """Write a trained network as an ONNX file and compare the two.
+
+    A file that is there already is replaced at the end, and stays if anything fails.
 
     Args:
         model: A backbone of this package, or an MMPose or MMSegmentation model with
@@ -151,6 +171,8 @@ def export_onnx(
         dynamic_size: Whether the file takes images of any size, of sides that are
             multiples of 32.
         opset: Version of ONNX's operators, at least 13.
+        tolerance: Largest relative difference with which the file is written; NaN is
+            larger than any.
 
     Returns:
         How far the file, in ONNX Runtime, is from the trained network in PyTorch,
@@ -161,7 +183,9 @@ def export_onnx(
         TypeError: If the backbone is not one of this package's.
         ValueError: If an argument is not allowed, or the network cannot be
             exported so.
+        OSError: If there can be no such file.
     """
+    path = check_output(path)
     _check_arguments(model, input_size, dynamic_batch, dynamic_size, opset, target)
     trained = Network(model).eval()
     deployed = trained
@@ -183,17 +207,23 @@ def export_onnx(
     images = _images(shape).to(parameter)
     axes = {0: "batch"} if dynamic_batch else {}
     axes |= {2: "height", 3: "width"} if dynamic_size else {}
-    trace_to_onnx(deployed, images, path, axes, opset)
-    if hasattr(model, "head") and hasattr(model.head, "decoder"):
-        task = pose_task(model)
-        if task is not None:
-            write_metadata(path, METADATA_KEY, json.dumps(task._asdict()))
     shapes = [shape]
     if axes:
         batch = shape[0] + 2 * dynamic_batch
         sides = (side + 32 * dynamic_size for side in input_size)
         shapes.append((batch, shape[1], *sides))
-    return compare(trained, path, [_images(s).to(parameter) for s in shapes])
+    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        part = Path(folder, path.name)
+        trace_to_onnx(deployed, images, part, axes, opset)
+        if hasattr(model, "head") and hasattr(model.head, "decoder"):
+            task = pose_task(model)
+            if task is not None:
+                write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
+        batches = [_images(s).to(parameter) for s in shapes]
+        difference = compare(trained, part, batches)
+        if difference.relative <= tolerance:
+            os.replace(part, path)
+    return difference
 
 
 @torch.no_grad()
@@ -333,7 +363,7 @@ def compare(
             b = b.cpu().numpy()
             if a.shape != b.shape:
                 raise ValueError(
-                    f"{path} gives maps of shape {a.shape}, expected {b.shape}"
+                    f"the file gives maps of shape {a.shape}, expected {b.shape}"
                 )
             # Kept in double precision: NaN must not pass as equal.
             difference = np.abs(a.astype(np.float64) - b)

@@ -136,8 +136,31 @@ def test_tool_exports_a_pose_config(tmp_path, capsys):
     assert load_tool("export_onnx").main(arguments) == 0
     assert "mean" in capsys.readouterr().out
     assert path.exists()
-    # Not equal within nothing: the command fails.
+    # Not equal within nothing: the command fails, and leaves the file that is there.
+    before = path.stat().st_mtime_ns
     assert load_tool("export_onnx").main([*arguments, "--tolerance", "0"]) == 1
+    assert path.stat().st_mtime_ns == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_tool_writes_over_no_input_and_no_folder(tmp_path):
+    main = load_tool("export_onnx").main
+    config = tmp_path / "config.py"
+    config.write_text("model = dict()")
+    weights = tmp_path / "weights.pth"
+    weights.write_text("weights")
+    for out, match in {
+        config: "is an input",
+        tmp_path / "." / weights.name: "is an input",
+        tmp_path: "is no file",
+        weights / "x.onnx": "weights.pth",
+    }.items():
+        with pytest.raises(SystemExit, match=f"--out: .*{match}"):
+            main([str(config), str(weights), "--out", str(out)])
+    assert weights.read_text() == "weights"
+    for path in (tmp_path, tmp_path / "missing" / "x.onnx"):
+        with pytest.raises(OSError, match="cannot be written"):
+            export_onnx(network("SmallHRNet"), path, (64, 64))
 
 
 def test_tool_takes_changes_to_the_config(tmp_path, monkeypatch):
