@@ -62,7 +62,11 @@ class DynamicConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in, H, W) to (N, out, H / stride, W / stride)."""
         attention = self.attention(means([x]))
-        if self.form.aggregate and (x.shape[0] == 1 or self.form.plain):
+        # TorchScript would keep the number of samples that it was traced with, and
+        # take another one without complaint; a file's is fixed, or not aggregated.
+        traced = torch.jit.is_tracing() and not torch.onnx.is_in_onnx_export()
+        aggregate = self.form.aggregate and not traced
+        if aggregate and (x.shape[0] == 1 or self.form.plain):
             y = self._with_summed_kernels(x, torch.cat(attention, dim=1))
         else:
             y = self._with_each_kernel(x, attention)

@@ -216,6 +216,17 @@ def test_torchscript(name, form):
     assert_same(traced, net, images(1, 3, 64, 64, dtype=torch.float64, seed=3))
 
 
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("target", FORMS)
+def test_torchscript_takes_any_number_of_images(target, batch_size):
+    net = trained(NETWORKS["DITE"])
+    deployed = switch_to_deploy(net, target, batch_size=batch_size)
+    x = images(batch_size, 3, 64, 64, dtype=torch.float64)
+    traced = torch.jit.trace(deployed, x)
+    for batch in (1, 2, 3):
+        assert_same(traced, net, images(batch, 3, 64, 64, dtype=torch.float64))
+
+
 def shallow(name):
     """A network of one stage: capturing a graph takes long."""
     if name == "SMALL":
