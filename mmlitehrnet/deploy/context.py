@@ -18,6 +18,7 @@ from .channels import NONE, Layout, concatenate, natural_layout, plain, select
 from .convs import Conv, dense_conv
 from .fold import folded_chain, norm_affine, read_conv
 from .forms import Form
+from .resize import is_times
 from .weighting import Attention, join, means, spread, weights_of
 
 # The layout of a mask: a single channel.
@@ -118,7 +119,7 @@ class DenseContext(nn.Module):
     ) -> Tensor:
         if self.official:
             return official_sums(self._ordered(k, x), masked.mask(x), size)
-        if self.fixed or x.shape[2:] == (size[0] * factor, size[1] * factor):
+        if self.fixed or is_times(x, size, factor):
             return F.avg_pool2d(masked(x), factor) * factor**2
         return window_sums(x, masked.mask(x), size)
 

@@ -23,11 +23,11 @@ def is_small_eager(x: Tensor) -> bool:
     which lies in memory channel by channel.
     """
     return (
-        x.device.type == "cpu"
+        not is_compiling()  # First: the sizes may be symbols.
+        and not torch.jit.is_tracing()
+        and x.device.type == "cpu"
         and x.numel() <= _SMALL
         and x.is_contiguous(memory_format=torch.channels_last)
-        and not torch.jit.is_tracing()
-        and not is_compiling()
     )
 
 

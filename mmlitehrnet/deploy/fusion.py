@@ -12,7 +12,7 @@ from .channels import Layout
 from .convs import chain
 from .fold import folded_chain
 from .forms import Form
-from .resize import repeat_to
+from .resize import is_times, repeat_to
 
 #: Class of the fusion -> what the other branches see of branch 0.
 CARRIED = {Fusion: "input", LiteFusion: "sum", DiteFusion: "activated"}
@@ -67,10 +67,10 @@ class FusedRow(nn.Module):
         """
         target = xs[self.branch]
         lower = xs[self.branch + 1 :]
-        stepwise = self.fixed or all(
-            a.shape[2:] == (2 * b.shape[2], 2 * b.shape[3])
-            for a, b in zip([target, *lower], lower)
-        )
+        stepwise = True
+        if not self.fixed:
+            for a, b in zip([target, *lower], lower):
+                stepwise = stepwise and is_times(a, b.shape[2:], 2)
         if self.nearest and stepwise:
             total = None
             for x, conv in zip(reversed(lower), reversed(self.upward)):
@@ -78,11 +78,11 @@ class FusedRow(nn.Module):
                 total = term if total is None else term.add_(total)
                 total = repeat_to(total, (0, 0), 2, fixed=True)
             return total
-        terms = [
-            self._upsample(conv(x), target, 2**k)
-            for k, (x, conv) in enumerate(zip(lower, self.upward), start=1)
-        ]
-        return sum(terms[1:], terms[0])
+        total = None
+        for k, (x, conv) in enumerate(zip(lower, self.upward)):
+            term = self._upsample(conv(x), target, 2 ** (k + 1))
+            total = term if total is None else total + term
+        return total
 
     def _upsample(self, x: Tensor, like: Tensor, factor: int) -> Tensor:
         if self.nearest:

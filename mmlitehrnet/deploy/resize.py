@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .forms import Form
+
+
+def is_times(x: Tensor, size: Sequence[int], factor: int) -> bool:
+    """Whether a map (N, C, H, W) is exactly that many times as large as a size."""
+    return x.shape[2] == size[0] * factor and x.shape[3] == size[1] * factor
 
 
 def pool_to(x: Tensor, size: tuple[int, int], factor: int, fixed: bool) -> Tensor:
@@ -20,7 +27,7 @@ def pool_to(x: Tensor, size: tuple[int, int], factor: int, fixed: bool) -> Tenso
     """
     if factor == 1:
         return x
-    if fixed or x.shape[2:] == (size[0] * factor, size[1] * factor):
+    if fixed or is_times(x, size, factor):
         return F.avg_pool2d(x, factor)
     return F.adaptive_avg_pool2d(x, size)
 

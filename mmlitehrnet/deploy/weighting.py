@@ -12,7 +12,7 @@ from .channels import Layout, concatenate, natural_layout, plain
 from .convs import dense_conv
 from .fold import Folded
 from .forms import Form
-from .resize import pool_to, repeat_to
+from .resize import is_times, pool_to, repeat_to
 
 # The sigmoid of this is exactly 1: channels that are not weighted stay as they are.
 ALWAYS = 100.0
@@ -173,11 +173,11 @@ class WeightedBlocks(nn.Module):
         )
 
     def _means(self, pooled: Tensor, xs: list[Tensor], size: tuple[int, int]) -> Tensor:
-        exact = self.form.fixed or all(
-            x.shape[2:] == (size[0] * self._factor(i), size[1] * self._factor(i))
-            for i, x in enumerate(xs)
-        )
-        return F.adaptive_avg_pool2d(pooled, 1) if exact else means(xs)
+        if not self.form.fixed:
+            for i, x in enumerate(xs):  # torch.compile cannot do all(...).
+                if not is_times(x, size, self._factor(i)):
+                    return means(xs)
+        return F.adaptive_avg_pool2d(pooled, 1)
 
     def _split(self, parts: list[Tensor]) -> Sequence[Tensor]:
         return parts[0].split(self.widths, dim=1) if self.form.joint else parts

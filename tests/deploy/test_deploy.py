@@ -251,6 +251,15 @@ def test_compile_captures_one_graph(name, form):
 
 
 @pytest.mark.parametrize("name", ["LITE", "DITE"])
+def test_compile_captures_one_graph_for_several_shapes(name):
+    net = shallow(name)
+    torch._dynamo.reset()
+    compiled = torch.compile(switch_to_deploy(net), backend="eager", fullgraph=True)
+    for shape in ((1, 3, 64, 64), (2, 3, 96, 128), (3, 3, 70, 90)):
+        assert_same(compiled, net, images(*shape, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ["LITE", "DITE"])
 def test_export_captures_the_deployed_network(name):
     net = shallow(name)
     x = images(1, 3, 64, 64, dtype=torch.float64)
