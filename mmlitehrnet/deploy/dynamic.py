@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -58,6 +58,14 @@ class DynamicConv(nn.Module):
         for name, value in dict(kernels=kernels, still=still, bias=bias).items():
             parameter = nn.Parameter(value.contiguous(), requires_grad=False)
             self.register_parameter(name, parameter)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args) -> nn.Module:
+        # Module.to(memory_format=...) fails on parameters of five dimensions; as
+        # rows, the kernels stay as they are laid out.
+        def apply(t: Tensor) -> Tensor:
+            return fn(t.flatten(1)).view(t.shape) if t.dim() == 5 else fn(t)
+
+        return super()._apply(apply, *args)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in, H, W) to (N, out, H / stride, W / stride)."""

@@ -191,6 +191,12 @@ def test_state_dict_and_pickle_round_trip(tmp_path):
     assert_same(loaded, deployed, x, 0)
 
 
+def test_a_deployed_network_takes_a_memory_format():
+    net = trained(NETWORKS["DITE"])
+    deployed = switch_to_deploy(net).to(memory_format=torch.channels_last)
+    assert_same(deployed, net, images(2, 3, 64, 64, dtype=torch.float64))
+
+
 def _zero(module):
     for parameter in module.parameters(recurse=False):
         parameter.data.zero_()
