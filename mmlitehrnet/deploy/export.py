@@ -187,6 +187,42 @@ def export_onnx(
     """
     path = check_output(path)
     _check_arguments(model, input_size, dynamic_batch, dynamic_size, opset, target)
+    with _evaluating(model):
+        return _export(
+            model,
+            path,
+            input_size,
+            target,
+            batch_size,
+            dynamic_batch,
+            dynamic_size,
+            opset,
+            tolerance,
+        )
+
+
+@contextlib.contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _export(
+    model: nn.Module,
+    path: Path,
+    input_size: Sequence[int],
+    target: str | None,
+    batch_size: int,
+    dynamic_batch: bool,
+    dynamic_size: bool,
+    opset: int,
+    tolerance: float,
+) -> Difference:
     trained = Network(model).eval()
     deployed = trained
     if target is not None:

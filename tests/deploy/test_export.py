@@ -100,6 +100,17 @@ def test_plain_export_takes_a_dynamic_batch(tmp_path):
     assert result.relative < 1e-4
 
 
+def test_the_model_stays_as_it_is(tmp_path):
+    net = network("SmallHRNet").train()
+    net.bn1.eval()
+    modes = [module.training for module in net.modules()]
+    export_onnx(net, tmp_path / "net.onnx", (64, 64))
+    assert [module.training for module in net.modules()] == modes
+    with pytest.raises(ValueError, match="batch_size"):
+        export_onnx(net, tmp_path / "net.onnx", (64, 64), batch_size=0)
+    assert [module.training for module in net.modules()] == modes
+
+
 def test_onnxruntime_keeps_the_blocked_layout(tmp_path):
     """Between image and maps, nothing of the deployed graph moves data around."""
     path = tmp_path / "net.onnx"
