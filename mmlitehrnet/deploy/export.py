@@ -252,7 +252,7 @@ def _export(
         part = Path(folder, path.name)
         trace_to_onnx(deployed, images, part, axes, opset)
         if hasattr(model, "head") and hasattr(model.head, "decoder"):
-            task = pose_task(model)
+            task = pose_task(model, None if dynamic_size else input_size)
             if task is not None:
                 write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
         batches = [_images(s).to(parameter) for s in shapes]
@@ -335,11 +335,14 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def pose_task(model: nn.Module) -> PoseTask | None:
+def pose_task(
+    model: nn.Module, input_size: Sequence[int] | None = None
+) -> PoseTask | None:
     """What surrounds a pose network, from MMPose's model.
 
     Args:
         model: A top-down estimator.
+        input_size: Height and width of the images in pixels; default: the codec's.
 
     Returns:
         The task, or None if its codec is not a heatmap codec that
@@ -357,8 +360,9 @@ def pose_task(model: nn.Module) -> PoseTask | None:
     flip_indices = meta.get("flip_indices")
     if test_cfg.get("flip_mode", "heatmap") != "heatmap":
         return None
+    size = codec.input_size if input_size is None else input_size[::-1]
     return PoseTask(
-        input_size=tuple(int(v) for v in codec.input_size),
+        input_size=tuple(int(v) for v in size),
         mean=tuple(preprocessor.mean.flatten().tolist()),
         std=tuple(preprocessor.std.flatten().tolist()),
         rgb=bool(preprocessor._channel_conversion),

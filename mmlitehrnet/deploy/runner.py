@@ -253,7 +253,7 @@ class PoseRunner:
 
     Raises:
         ValueError: If the file does not say what surrounds the network and
-            ``task`` is not given.
+            ``task`` is not given, or is for images of another size.
 
     Example:
         >>> runner = PoseRunner('model.onnx')                    # doctest: +SKIP
@@ -283,6 +283,13 @@ class PoseRunner:
             task = PoseTask(**json.loads(metadata[METADATA_KEY]))
         self.task = task
         (self.input,) = self.session.get_inputs()
+        size = tuple(self.input.shape[:1:-1])
+        for given, fixed in zip(task.input_size, size):
+            if isinstance(fixed, int) and given != fixed:
+                raise ValueError(
+                    f"{path} is for images of (width, height) {size}, but the task's "
+                    f"input_size is {tuple(task.input_size)}"
+                )
 
     def __call__(
         self, image: np.ndarray, boxes: Any, flip_test: bool | None = None

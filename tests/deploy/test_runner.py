@@ -150,6 +150,17 @@ def test_one_image_at_a_time_is_the_same(exported, tmp_path):
     assert (np.abs(points - others).max(-1) < 0.01).mean() > 0.95
 
 
+def test_size_is_that_of_the_file(exported, tmp_path):
+    model, path = exported
+    small = tmp_path / "small.onnx"
+    export_onnx(model, small, (128, 96))
+    run = PoseRunner(small, num_threads=1)
+    assert tuple(run.task.input_size) == (96, 128)
+    assert run(scene(), BOXES)[0].shape == (3, 17, 2)
+    with pytest.raises(ValueError, match=r"\(192, 256\), but .* \(96, 128\)"):
+        PoseRunner(path, run.task)
+
+
 def test_no_boxes_give_no_keypoints(exported):
     points, scores = PoseRunner(exported[1], num_threads=1)(scene(), [])
     assert points.shape[0] == 0 and scores.shape[0] == 0
