@@ -248,13 +248,14 @@ def _export(
         batch = shape[0] + 2 * dynamic_batch
         sides = (side + 32 * dynamic_size for side in input_size)
         shapes.append((batch, shape[1], *sides))
+    task = None
+    if hasattr(model, "head") and hasattr(model.head, "decoder"):
+        task = pose_task(model, None if dynamic_size else input_size)
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         part = Path(folder, path.name)
         trace_to_onnx(deployed, images, part, axes, opset)
-        if hasattr(model, "head") and hasattr(model.head, "decoder"):
-            task = pose_task(model, None if dynamic_size else input_size)
-            if task is not None:
-                write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
+        if task is not None:
+            write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
         batches = [_images(s).to(parameter) for s in shapes]
         difference = compare(trained, part, batches)
         if difference.relative <= tolerance:
@@ -360,11 +361,15 @@ def pose_task(
     flip_indices = meta.get("flip_indices")
     if test_cfg.get("flip_mode", "heatmap") != "heatmap":
         return None
+    mean, std = (0.0,) * 3, (1.0,) * 3
+    if hasattr(preprocessor, "mean"):  # It normalises.
+        mean = tuple(preprocessor.mean.flatten().tolist())
+        std = tuple(preprocessor.std.flatten().tolist())
     size = codec.input_size if input_size is None else input_size[::-1]
     return PoseTask(
         input_size=tuple(int(v) for v in size),
-        mean=tuple(preprocessor.mean.flatten().tolist()),
-        std=tuple(preprocessor.std.flatten().tolist()),
+        mean=mean,
+        std=std,
         rgb=bool(preprocessor._channel_conversion),
         blur_kernel_size=int(blur),
         flip_indices=None if flip_indices is None else tuple(map(int, flip_indices)),

@@ -12,10 +12,11 @@ import torch
 from mmpose.apis import inference_topdown, init_model
 from mmpose.codecs import MSRAHeatmap
 from mmpose.codecs.utils import gaussian_blur
+from mmpose.models import PoseDataPreprocessor
 from mmpose.structures.bbox import get_warp_matrix
 
 from mmlitehrnet.deploy import runner
-from mmlitehrnet.deploy.export import export_onnx
+from mmlitehrnet.deploy.export import export_onnx, pose_task
 from mmlitehrnet.deploy.runner import PoseRunner, crop, decode, region_of
 
 CONFIG = "configs/pose/litehrnet_18_coco_256x192.py"
@@ -159,6 +160,13 @@ def test_size_is_that_of_the_file(exported, tmp_path):
     assert run(scene(), BOXES)[0].shape == (3, 17, 2)
     with pytest.raises(ValueError, match=r"\(192, 256\), but .* \(96, 128\)"):
         PoseRunner(path, run.task)
+
+
+def test_a_model_that_does_not_normalise_its_images():
+    model = init_model(CONFIG, device="cpu")
+    model.data_preprocessor = PoseDataPreprocessor()
+    task = pose_task(model)
+    assert (task.mean, task.std, task.rgb) == ((0, 0, 0), (1, 1, 1), False)
 
 
 def test_no_boxes_give_no_keypoints(exported):
