@@ -73,7 +73,7 @@ def deploy_dgc_stem(stem: DGCStem, form: Form) -> tuple[nn.Module, Layout]:
                 layers.append(GlobalContext(part, at, form))
             else:
                 layers.append(dynamic_conv(part, at, form))
-                at = natural_layout(len(part.bn.weight), form.multiple)
+                at = natural_layout(part.bn.num_features, form.multiple)
         branches.append(nn.Sequential(*layers))
     joint = concatenate([layout] * 2, [layout.width] * 2)
     return TwoBranchStem(*branches), _shuffled(joint)

@@ -285,6 +285,17 @@ def test_images_stay_as_they_are(target):
         assert torch.equal(a, b)
 
 
+def test_batch_norm_without_scale_and_bias():
+    torch.manual_seed(0)
+    net = NETWORKS["DITE"](norm_cfg=dict(type="BN", affine=False)).double().eval()
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_var, 0.01, 0.1)
+    assert_same(switch_to_deploy(net), net, images(1, 3, 64, 64, dtype=torch.float64))
+
+
 CONFIGS = {
     "configs/pose/litehrnet_18_coco_256x192.py": (2, 3, 64, 64),
     "configs/seg/litehrnet_18_cityscapes_512x1024.py": (2, 3, 64, 128),
