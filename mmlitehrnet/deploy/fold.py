@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -153,7 +154,8 @@ def fold_norms(module: nn.Module) -> nn.Module:
 
     Covers ``mmcv.cnn.ConvModule`` (convolution, normalisation, activation) and
     neighbours in an ``nn.Sequential``: the heads of MMPose and MMSegmentation.
-    Everything else, transposed convolutions included, is left as it is.
+    Everything else is left as it is: transposed convolutions, and convolutions that
+    are in several places, as heads share them that have normalisations of their own.
 
     Args:
         module: Any module in evaluation mode.
@@ -161,16 +163,22 @@ def fold_norms(module: nn.Module) -> nn.Module:
     Returns:
         The module.
     """
+    places = Counter(child for part in module.modules() for child in _children(part))
     for part in module.modules():
         if isinstance(part, ConvModule):
-            usual = part.order == ("conv", "norm", "act")
+            usual = part.order == ("conv", "norm", "act") and places[part.conv] == 1
             if part.with_norm and usual and _fold_pair(part.conv, part.norm):
                 setattr(part, part.norm_name, nn.Identity())
         elif isinstance(part, nn.Sequential):
             for k in range(len(part) - 1):
-                if _fold_pair(part[k], part[k + 1]):
+                if places[part[k]] == 1 and _fold_pair(part[k], part[k + 1]):
                     part[k + 1] = nn.Identity()
     return module
+
+
+def _children(module: nn.Module) -> list[nn.Module]:
+    """What a module holds; one thing as often as it does."""
+    return list(module._modules.values())
 
 
 def _fold_pair(conv: nn.Module, norm: nn.Module) -> bool:
