@@ -25,7 +25,7 @@ from ..layers.context_modeling import DenseContextModeling, official_sums
 from ..layers.dynamic_conv import DynamicConv2d
 from .forms import FORMS, check_target, find_form
 from .model import deploy_model
-from .network import switch_to_deploy
+from .network import side_multiple, switch_to_deploy
 from .runner import METADATA_KEY, PoseTask
 
 MIN_OPSET = 13
@@ -105,6 +105,11 @@ def _check_arguments(
     opset: int,
     target: str | None,
 ) -> None:
+    if not isinstance(_backbone(model), HighResolutionNet):
+        raise TypeError(
+            "the model must be a backbone of mmlitehrnet or have one, got "
+            f"{type(_backbone(model)).__name__}"
+        )
     if target is not None:
         check_target(target)
     if len(input_size) != 2 or min(input_size) < 1:
@@ -114,11 +119,12 @@ def _check_arguments(
     if opset < MIN_OPSET:
         raise ValueError(f"opset must be at least {MIN_OPSET}, got {opset}")
     fixed = target is not None and FORMS[target].fixed
-    if (fixed or dynamic_size) and any(side % 32 for side in input_size):
+    multiple = side_multiple(_backbone(model))
+    if (fixed or dynamic_size) and any(side % multiple for side in input_size):
         raise ValueError(
-            "input_size must hold multiples of 32 for this target or dynamic_size, "
-            f"got {tuple(input_size)}; export the plain network, or target='pytorch', "
-            "at a fixed size"
+            f"input_size must hold multiples of {multiple} for this target or "
+            f"dynamic_size, got {tuple(input_size)}; export the plain network, or "
+            "target='pytorch', at a fixed size"
         )
     parts = list(_backbone(model).modules())
     if target is None and dynamic_size:
@@ -169,7 +175,7 @@ def export_onnx(
         batch_size: Number of images.
         dynamic_batch: Whether the file takes any number of images.
         dynamic_size: Whether the file takes images of any size, of sides that are
-            multiples of 32.
+            multiples of 32; with other than four branches, of another power of two.
         opset: Version of ONNX's operators, at least 13.
         tolerance: Largest relative difference with which the file is written; NaN is
             larger than any.
@@ -223,6 +229,7 @@ def _export(
     opset: int,
     tolerance: float,
 ) -> Difference:
+    multiple = side_multiple(_backbone(model))
     trained = Network(model).eval()
     deployed = trained
     if target is not None:
@@ -230,7 +237,7 @@ def _export(
         form = find_form(target, model, None if varies else batch_size)
         aggregate = form.aggregate and not dynamic_batch
         form = form._replace(aggregate=aggregate, fixed=True)
-        if any(side % 32 for side in input_size):
+        if any(side % multiple for side in input_size):
             form = form._replace(fixed=False)
         if dynamic_size:
             form = form._replace(broadcast=True)
@@ -246,7 +253,7 @@ def _export(
     shapes = [shape]
     if axes:
         batch = shape[0] + 2 * dynamic_batch
-        sides = (side + 32 * dynamic_size for side in input_size)
+        sides = (side + multiple * dynamic_size for side in input_size)
         shapes.append((batch, shape[1], *sides))
     task = None
     if hasattr(model, "head") and hasattr(model.head, "decoder"):

@@ -26,8 +26,9 @@ class Form(NamedTuple):
             channels that they transform, with products of matrices in the place of
             small convolutions: where the runtime has a blocked layout that computed
             kernels cannot use, and where several images make the maps large.
-        fixed: Whether image sides are multiples of 32, so that pooling and
-            upsampling are by powers of two.
+        fixed: Whether image sides are multiples of 32 (of another power of two for
+            other than four branches), so that pooling and upsampling are by powers of
+            two.
     """
 
     multiple: int = 1

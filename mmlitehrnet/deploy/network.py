@@ -108,6 +108,16 @@ class Reorder(nn.Module):
         return x if self.factor == 1 else x * self.factor
 
 
+def side_multiple(net: HighResolutionNet) -> int:
+    """What image sides are multiples of where each branch has twice the next's.
+
+    Args:
+        net: A backbone of this package.
+    """
+    branches = max(len(getattr(net, transition)) for transition, _ in net.stage_names)
+    return 4 * 2 ** (branches - 1)
+
+
 class DeployedNet(nn.Module):
     """A trained backbone in the form in which a runtime computes it fastest.
 
@@ -123,6 +133,7 @@ class DeployedNet(nn.Module):
     def __init__(self, net: HighResolutionNet, form: Form) -> None:
         super().__init__()
         self.form = form
+        self.side_multiple = side_multiple(net)
         self.out_indices = net.out_indices
         self.out_channels = net.out_channels
         self.strides = net.strides
@@ -157,14 +168,16 @@ class DeployedNet(nn.Module):
             W / ``strides[k]``), rounded up.
 
         Raises:
-            ValueError: If the form is for sides that are multiples of 32 and H or
-                W is not.
+            ValueError: If the form is for sides that are multiples of 32, or
+                another power of two for other than four branches, and H or W is not.
         """
         if self.form.fixed and not torch.jit.is_tracing():
-            if x.shape[2] % 32 or x.shape[3] % 32:
+            multiple = self.side_multiple
+            if x.shape[2] % multiple or x.shape[3] % multiple:
                 raise ValueError(
                     "this form of the network is for image sides that are multiples "
-                    f"of 32, got {tuple(x.shape[2:])}; target='pytorch' takes any"
+                    f"of {multiple}, got {tuple(x.shape[2:])}; target='pytorch' takes "
+                    "any"
                 )
         if self.form.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)

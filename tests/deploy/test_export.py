@@ -92,6 +92,28 @@ def test_dynamic_convolution_of_several_images(target, tmp_path):
     assert openvino_error(path, net, images(3, 3, 64, 64)) < 1e-4
 
 
+def test_five_branches_take_multiples_of_64(tmp_path):
+    path = tmp_path / "net.onnx"
+    spec = dict(
+        num_modules=(1,),
+        num_branches=(5,),
+        num_blocks=(1,),
+        module_type=("LITE",),
+        with_fuse=(True,),
+        reduce_ratios=(8,),
+        num_channels=((16, 16, 16, 32, 32),),
+    )
+    net = LiteHRNet(extra=dict(num_stages=1, stages_spec=spec)).eval()
+    for wrong in (
+        lambda: export_onnx(net, path, (96, 64)),
+        lambda: export_onnx(net, path, (64, 96), dynamic_size=True),
+        lambda: net.switch_to_deploy("openvino")(images(1, 3, 96, 64)),
+    ):
+        with pytest.raises(ValueError, match=r"multiples of 64\b"):
+            wrong()
+    assert export_onnx(net, path, (64, 128), dynamic_size=True).relative < 1e-4
+
+
 def test_plain_export_takes_a_dynamic_batch(tmp_path):
     path = tmp_path / "net.onnx"
     result = export_onnx(
