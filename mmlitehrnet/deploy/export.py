@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..backbones.high_resolution import HighResolutionNet
+from ..layers.channel_weighting import CrossResolutionWeighting
 from ..layers.context_modeling import DenseContextModeling, official_sums
 from ..layers.dynamic_conv import DynamicConv2d
 from .forms import FORMS, check_target, find_form
@@ -120,13 +121,14 @@ def _check_arguments(
         raise ValueError(f"opset must be at least {MIN_OPSET}, got {opset}")
     fixed = target is not None and FORMS[target].fixed
     multiple = side_multiple(_backbone(model))
+    parts = list(_backbone(model).modules())
     if (fixed or dynamic_size) and any(side % multiple for side in input_size):
+        pools = _has(parts, (CrossResolutionWeighting, DenseContextModeling))
+        other = "; export the plain network, or target='pytorch', at a fixed size"
         raise ValueError(
             f"input_size must hold multiples of {multiple} for this target or "
-            f"dynamic_size, got {tuple(input_size)}; export the plain network, or "
-            "target='pytorch', at a fixed size"
+            f"dynamic_size, got {tuple(input_size)}{'' if pools else other}"
         )
-    parts = list(_backbone(model).modules())
     if target is None and dynamic_size:
         raise ValueError(
             "dynamic_size needs a target: the plain network pools to a size that it "
@@ -146,7 +148,7 @@ def _check_arguments(
         )
 
 
-def _has(parts: Sequence[nn.Module], kind: type) -> bool:
+def _has(parts: Sequence[nn.Module], kind: type | tuple[type, ...]) -> bool:
     return any(isinstance(part, kind) for part in parts)
 
 
@@ -260,7 +262,16 @@ def _export(
         task = pose_task(model, None if dynamic_size else input_size)
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         part = Path(folder, path.name)
-        trace_to_onnx(deployed, images, part, axes, opset)
+        try:
+            trace_to_onnx(deployed, images, part, axes, opset)
+        except torch.onnx.errors.SymbolicValueError as error:
+            if not any(side % multiple for side in input_size):
+                raise
+            raise ValueError(
+                "the network pools maps to sizes that theirs are no multiples of, "
+                "which ONNX has no operator for: input_size must hold multiples of "
+                f"{multiple}, got {tuple(input_size)}"
+            ) from error
         if task is not None:
             write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
         batches = [_images(s).to(parameter) for s in shapes]

@@ -114,6 +114,21 @@ def test_five_branches_take_multiples_of_64(tmp_path):
     assert export_onnx(net, path, (64, 128), dynamic_size=True).relative < 1e-4
 
 
+@pytest.mark.parametrize("name", ["LiteHRNet", "DiteHRNet", "SmallHRNet"])
+def test_other_sides_are_advised_where_they_work(name, tmp_path):
+    path, net = tmp_path / "net.onnx", network(name)
+    with pytest.raises(ValueError, match="multiples of 32") as raised:
+        export_onnx(net, path, (70, 90))
+    advised = "export the plain network" in str(raised.value)
+    assert advised == (name == "SmallHRNet")
+    for target in (None, "pytorch"):
+        if advised:
+            assert export_onnx(net, path, (70, 90), target).relative < 1e-4
+        else:
+            with pytest.raises(ValueError, match=r"multiples of 32, got \(70, 90\)"):
+                export_onnx(net, path, (70, 90), target)
+
+
 def test_plain_export_takes_a_dynamic_batch(tmp_path):
     path = tmp_path / "net.onnx"
     result = export_onnx(
