@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..backbones.arguments import check_count, is_int
 from ..backbones.high_resolution import HighResolutionNet
 from ..layers.channel_weighting import CrossResolutionWeighting
 from ..layers.context_modeling import DenseContextModeling, official_sums
@@ -101,6 +102,7 @@ def check_output(path: str | Path) -> Path:
 def _check_arguments(
     model: nn.Module,
     input_size: Sequence[int],
+    batch_size: int,
     dynamic_batch: bool,
     dynamic_size: bool,
     opset: int,
@@ -113,12 +115,17 @@ def _check_arguments(
         )
     if target is not None:
         check_target(target)
+    check_count("batch_size", batch_size)
+    check_count("opset", opset, MIN_OPSET)
+    if not isinstance(input_size, (list, tuple)) or not all(map(is_int, input_size)):
+        raise TypeError(
+            "input_size must be a tuple of a height and a width in pixels, got "
+            f"{input_size!r}"
+        )
     if len(input_size) != 2 or min(input_size) < 1:
         raise ValueError(
             f"input_size must be a height and a width in pixels, got {input_size}"
         )
-    if opset < MIN_OPSET:
-        raise ValueError(f"opset must be at least {MIN_OPSET}, got {opset}")
     fixed = target is not None and FORMS[target].fixed
     multiple = side_multiple(_backbone(model))
     parts = list(_backbone(model).modules())
@@ -188,13 +195,16 @@ def export_onnx(
         that it was exported with.
 
     Raises:
-        TypeError: If the backbone is not one of this package's.
+        TypeError: If the backbone is not one of this package's, or an argument is of
+            the wrong type.
         ValueError: If an argument is not allowed, or the network cannot be
             exported so.
         OSError: If there can be no such file.
     """
     path = check_output(path)
-    _check_arguments(model, input_size, dynamic_batch, dynamic_size, opset, target)
+    _check_arguments(
+        model, input_size, batch_size, dynamic_batch, dynamic_size, opset, target
+    )
     with _evaluating(model):
         return _export(
             model,

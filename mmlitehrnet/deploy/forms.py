@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from ..backbones.arguments import check_count
 from ..layers.dynamic_conv import DynamicConv2d
 
 
@@ -71,8 +72,11 @@ def check_target(target: str) -> None:
     """Check the name of a runtime.
 
     Raises:
+        TypeError: If it is no string.
         ValueError: If there is no form for it.
     """
+    if not isinstance(target, str):
+        raise TypeError(f"target must be a string, got {target!r}")
     if target not in FORMS:
         raise ValueError(f"target must be one of {sorted(FORMS)}, got {target!r}")
 
@@ -86,11 +90,12 @@ def find_form(target: str, net: nn.Module, batch_size: int | None = 1) -> Form:
         batch_size: Number of images, or None if their number or size may vary.
 
     Raises:
+        TypeError: If the runtime is no string, or the number no int.
         ValueError: If there is no form for the runtime, or the number is below 1.
     """
     check_target(target)
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if batch_size is not None:
+        check_count("batch_size", batch_size)
     dynamic = any(isinstance(part, DynamicConv2d) for part in net.modules())
     if dynamic and batch_size is not None:
         return DYNAMIC_FORMS.get((target, batch_size > 1), FORMS[target])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..backbones.arguments import check_image
 from ..backbones.high_resolution import HighResolutionModule, HighResolutionNet
 from ..backbones.small_hrnet import SmallHRNet
 from ..layers.iterative_head import IterativeHead
@@ -133,6 +134,7 @@ class DeployedNet(nn.Module):
     def __init__(self, net: HighResolutionNet, form: Form) -> None:
         super().__init__()
         self.form = form
+        self.in_channels = net.in_channels
         self.side_multiple = side_multiple(net)
         self.out_indices = net.out_indices
         self.out_channels = net.out_channels
@@ -168,9 +170,12 @@ class DeployedNet(nn.Module):
             W / ``strides[k]``), rounded up.
 
         Raises:
-            ValueError: If the form is for sides that are multiples of 32, or
-                another power of two for other than four branches, and H or W is not.
+            TypeError: If ``x`` is not a floating-point tensor.
+            ValueError: If it has another rank or number of channels, or the form is
+                for sides that are multiples of 32 (of another power of two for other
+                than four branches) and H or W is not.
         """
+        check_image(x, self.in_channels)
         if self.form.fixed and not torch.jit.is_tracing():
             multiple = self.side_multiple
             if x.shape[2] % multiple or x.shape[3] % multiple:
@@ -231,11 +236,13 @@ def switch_to_deploy(
 
     Raises:
         TypeError: If ``net`` is no backbone of this package, or has layers that
-            cannot be deployed.
+            cannot be deployed, or another argument is of the wrong type.
         ValueError: If there is no such target, or ``batch_size`` is below 1.
     """
     if not isinstance(net, HighResolutionNet):
         raise TypeError(f"net must be a backbone of mmlitehrnet, got {type(net)}")
+    if form is not None and not isinstance(form, Form):
+        raise TypeError(f"form must be a Form, got {form!r}; runtimes are targets")
     form = find_form(target, net, batch_size) if form is None else form
     parameter = next(net.parameters())
     deployed = DeployedNet(net, form).to(parameter)

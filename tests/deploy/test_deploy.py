@@ -362,6 +362,18 @@ def test_bad_input_is_named():
         deploy_model(nn.Conv2d(3, 3, 1))
     with pytest.raises(ValueError, match="multiples of 32, got .70, 90."):
         switch_to_deploy(net, "onnxruntime")(images(1, 3, 70, 90, dtype=torch.float64))
+    for batch_size in ("2", 1.5, True):
+        with pytest.raises(TypeError, match="batch_size must be an int, got"):
+            net.switch_to_deploy(batch_size=batch_size)
+    with pytest.raises(TypeError, match="form must be a Form, got 'onnxruntime'"):
+        switch_to_deploy(net, form="onnxruntime")
+    with pytest.raises(TypeError, match="target must be a string, got .'openvino'."):
+        switch_to_deploy(net, ["openvino"])
+    deployed = switch_to_deploy(net)
+    with pytest.raises(ValueError, match=r"shape \(N, 3, H, W\), got \(3, 64, 64\)"):
+        deployed(images(3, 64, 64, dtype=torch.float64))
+    with pytest.raises(TypeError, match="floating-point type, got torch.uint8"):
+        deployed(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
     grouped = LiteHRNet(
         extra=table("LITE"), norm_cfg=dict(type="GN", num_groups=1, requires_grad=True)
     )

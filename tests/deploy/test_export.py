@@ -173,6 +173,11 @@ def test_bad_arguments_are_named(tmp_path):
     }.items():
         with pytest.raises(ValueError, match=match):
             export_onnx(net, path, **{"input_size": (64, 64), **arguments})
+    for size in (64, "64", (64.0, 64)):
+        with pytest.raises(TypeError, match="input_size must be a tuple of a height"):
+            export_onnx(net, path, size)
+    with pytest.raises(TypeError, match="batch_size must be an int, got 2.0"):
+        export_onnx(net, path, (64, 64), batch_size=2.0, dynamic_batch=True)
     with pytest.raises(ValueError, match="context_pooling='official'"):
         export_onnx(official, path, (64, 64), dynamic_size=True)
 
