@@ -252,8 +252,9 @@ class PoseRunner:
         providers: Execution providers of ONNX Runtime.
 
     Raises:
+        TypeError: If ``providers`` is a string.
         ValueError: If the file does not say what surrounds the network and
-            ``task`` is not given, or is for images of another size.
+            ``task`` is not given, or the task does not fit the file.
 
     Example:
         >>> runner = PoseRunner('model.onnx')                    # doctest: +SKIP
@@ -267,6 +268,8 @@ class PoseRunner:
         num_threads: int | None = None,
         providers: Sequence[str] = ("CPUExecutionProvider",),
     ) -> None:
+        if isinstance(providers, str):
+            raise TypeError(f"providers must be a list of names, got {providers!r}")
         options = onnxruntime.SessionOptions()
         if num_threads is not None:
             options.intra_op_num_threads = num_threads
@@ -283,13 +286,7 @@ class PoseRunner:
             task = PoseTask(**json.loads(metadata[METADATA_KEY]))
         self.task = task
         (self.input,) = self.session.get_inputs()
-        size = tuple(self.input.shape[:1:-1])
-        for given, fixed in zip(task.input_size, size):
-            if isinstance(fixed, int) and given != fixed:
-                raise ValueError(
-                    f"{path} is for images of (width, height) {size}, but the task's "
-                    f"input_size is {tuple(task.input_size)}"
-                )
+        self._check_task(path)
 
     def __call__(
         self, image: np.ndarray, boxes: Any, flip_test: bool | None = None
@@ -327,6 +324,27 @@ class PoseRunner:
             heatmaps = (heatmaps + self._flipped_heatmaps(inputs)) * np.float32(0.5)
         results = [self._decode(*pair) for pair in zip(heatmaps, regions)]
         return tuple(np.stack(parts) for parts in zip(*results))
+
+    def _check_task(self, path: str | Path) -> None:
+        size = tuple(self.input.shape[:1:-1])
+        for given, fixed in zip(self.task.input_size, size):
+            if isinstance(fixed, int) and given != fixed:
+                raise ValueError(
+                    f"{path} is for images of (width, height) {size}, but the task's "
+                    f"input_size is {tuple(self.task.input_size)}"
+                )
+        blur = self.task.blur_kernel_size
+        if blur < 0 or (blur and blur % 2 == 0):
+            raise ValueError(
+                f"the task's blur_kernel_size must be 0 or odd, got {blur}"
+            )
+        joints = self.session.get_outputs()[0].shape[1]
+        flip = self.task.flip_indices
+        if flip is not None and isinstance(joints, int) and len(flip) != joints:
+            raise ValueError(
+                f"the task's flip_indices must be one for each of {path}'s {joints} "
+                f"keypoints, got {len(flip)}"
+            )
 
     @staticmethod
     def _check(image: np.ndarray, boxes: np.ndarray) -> None:

@@ -184,6 +184,12 @@ def test_bad_input_is_named(exported, tmp_path):
         run(scene(), [[1, 2, 3]])
     with pytest.raises(ValueError, match="left < right"):
         run(scene(), [[10, 10, 5, 20]])
+    with pytest.raises(TypeError, match="providers must be a list of names"):
+        PoseRunner(exported[1], providers="CPUExecutionProvider")
+    with pytest.raises(ValueError, match="blur_kernel_size must be 0 or odd, got 4"):
+        PoseRunner(exported[1], run.task._replace(blur_kernel_size=4))
+    with pytest.raises(ValueError, match="flip_indices must be .* 17 .*, got 2"):
+        PoseRunner(exported[1], run.task._replace(flip_indices=(1, 0)))
     run.task = run.task._replace(flip_indices=None)
     with pytest.raises(ValueError, match="needs flip_indices"):
         run(scene(), BOXES, flip_test=True)
