@@ -25,7 +25,7 @@ from ..backbones.high_resolution import HighResolutionNet
 from ..layers.channel_weighting import CrossResolutionWeighting
 from ..layers.context_modeling import DenseContextModeling, official_sums
 from ..layers.dynamic_conv import DynamicConv2d
-from .forms import FORMS, check_target, find_form
+from .forms import FORMS, Form, check_target, find_form
 from .model import deploy_model
 from .network import side_multiple, switch_to_deploy
 from .runner import METADATA_KEY, PoseTask
@@ -205,18 +205,46 @@ def export_onnx(
     _check_arguments(
         model, input_size, batch_size, dynamic_batch, dynamic_size, opset, target
     )
-    with _evaluating(model):
-        return _export(
-            model,
-            path,
-            input_size,
-            target,
-            batch_size,
-            dynamic_batch,
-            dynamic_size,
-            opset,
-            tolerance,
-        )
+    multiple = side_multiple(_backbone(model))
+    fits = all(side % multiple == 0 for side in input_size)
+    parameter = next(model.parameters())
+    shape = (batch_size, _backbone(model).in_channels, *input_size)
+    shapes = [shape]
+    if dynamic_batch or dynamic_size:
+        batch = batch_size + 2 * dynamic_batch
+        sides = (side + multiple * dynamic_size for side in input_size)
+        shapes.append((batch, shape[1], *sides))
+    batches = [_images(s).to(parameter) for s in shapes]
+    axes = {0: "batch"} if dynamic_batch else {}
+    axes |= {2: "height", 3: "width"} if dynamic_size else {}
+    task = None
+    if hasattr(model, "head") and hasattr(model.head, "decoder"):
+        task = pose_task(model, None if dynamic_size else input_size)
+    prefix = f".{path.name}."
+    with _evaluating(model), TemporaryDirectory("", prefix, path.parent) as folder:
+        part = Path(folder, path.name)
+        deployed = trained = Network(model).eval()
+        if target is not None:
+            form = _form(model, target, batch_size, dynamic_batch, dynamic_size, fits)
+            whole = not isinstance(model, HighResolutionNet)
+            deploy = deploy_model if whole else switch_to_deploy
+            deployed = Network(deploy(model, form=form)).eval()
+        try:
+            trace_to_onnx(deployed, batches[0], part, axes, opset)
+        except torch.onnx.errors.SymbolicValueError as error:
+            if fits:
+                raise
+            raise ValueError(
+                "the network pools maps to sizes that theirs are no multiples of, "
+                "which ONNX has no operator for: input_size must hold multiples of "
+                f"{multiple}, got {tuple(input_size)}"
+            ) from error
+        if task is not None:
+            write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
+        difference = compare(trained, part, batches)
+        if difference.relative <= tolerance:
+            os.replace(part, path)
+    return difference
 
 
 @contextlib.contextmanager
@@ -230,65 +258,22 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _export(
+def _form(
     model: nn.Module,
-    path: Path,
-    input_size: Sequence[int],
-    target: str | None,
+    target: str,
     batch_size: int,
     dynamic_batch: bool,
     dynamic_size: bool,
-    opset: int,
-    tolerance: float,
-) -> Difference:
-    multiple = side_multiple(_backbone(model))
-    trained = Network(model).eval()
-    deployed = trained
-    if target is not None:
-        varies = dynamic_batch or dynamic_size
-        form = find_form(target, model, None if varies else batch_size)
-        aggregate = form.aggregate and not dynamic_batch
-        form = form._replace(aggregate=aggregate, fixed=True)
-        if any(side % multiple for side in input_size):
-            form = form._replace(fixed=False)
-        if dynamic_size:
-            form = form._replace(broadcast=True)
-        deploy = (
-            switch_to_deploy if isinstance(model, HighResolutionNet) else deploy_model
-        )
-        deployed = Network(deploy(model, form=form)).eval()
-    parameter = next(model.parameters())
-    shape = (batch_size, _backbone(model).in_channels, *input_size)
-    images = _images(shape).to(parameter)
-    axes = {0: "batch"} if dynamic_batch else {}
-    axes |= {2: "height", 3: "width"} if dynamic_size else {}
-    shapes = [shape]
-    if axes:
-        batch = shape[0] + 2 * dynamic_batch
-        sides = (side + multiple * dynamic_size for side in input_size)
-        shapes.append((batch, shape[1], *sides))
-    task = None
-    if hasattr(model, "head") and hasattr(model.head, "decoder"):
-        task = pose_task(model, None if dynamic_size else input_size)
-    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        part = Path(folder, path.name)
-        try:
-            trace_to_onnx(deployed, images, part, axes, opset)
-        except torch.onnx.errors.SymbolicValueError as error:
-            if not any(side % multiple for side in input_size):
-                raise
-            raise ValueError(
-                "the network pools maps to sizes that theirs are no multiples of, "
-                "which ONNX has no operator for: input_size must hold multiples of "
-                f"{multiple}, got {tuple(input_size)}"
-            ) from error
-        if task is not None:
-            write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
-        batches = [_images(s).to(parameter) for s in shapes]
-        difference = compare(trained, part, batches)
-        if difference.relative <= tolerance:
-            os.replace(part, path)
-    return difference
+    fits: bool,
+) -> Form:
+    """The form to export, of a network whose image sides fit a fixed one or not."""
+    varies = dynamic_batch or dynamic_size
+    form = find_form(target, model, None if varies else batch_size)
+    return form._replace(
+        aggregate=form.aggregate and not dynamic_batch,
+        broadcast=form.broadcast or dynamic_size,
+        fixed=fits,
+    )
 
 
 @torch.no_grad()
