@@ -1,4 +1,4 @@
-"""Export a pose or segmentation network to ONNX, checked against PyTorch.
+r"""Export a pose or segmentation network to ONNX, checked against PyTorch.
 
     python tools/export_onnx.py configs/pose/litehrnet_18_coco_256x192.py \
         checkpoint.pth --out model.onnx
@@ -18,12 +18,12 @@ from mmengine.config import Config, DictAction
 from torch import nn
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
-from mmlitehrnet.analysis.networks import config_input_size, network_from_config
-from mmlitehrnet.checkpoints import (
-    CheckpointError,
-    UntrustedCheckpointError,
-    load_weights,
+from mmlitehrnet.analysis.networks import (
+    config_input_size,
+    load_config,
+    network_from_config,
 )
+from mmlitehrnet.checkpoints import UntrustedCheckpointError, load_weights
 from mmlitehrnet.deploy.export import MIN_OPSET, check_output, export_onnx
 from mmlitehrnet.deploy.forms import FORMS
 
@@ -108,8 +108,8 @@ def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module
         trust: Whether to load objects other than weights too.
 
     Raises:
-        SystemExit: If the checkpoint does not fit, or holds more than weights and
-            logs.
+        SystemExit: If the checkpoint holds more than weights and logs.
+        ValueError: If the model cannot be built, or the checkpoint does not fit.
     """
     config.model.pop("pretrained", None)
     model = network_from_config(config)
@@ -118,8 +118,6 @@ def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module
             load_weights(model, checkpoint, trust=trust)
         except UntrustedCheckpointError as error:
             raise SystemExit(f"{error}, or trust it: --trust-checkpoint") from error
-        except CheckpointError as error:
-            raise SystemExit(str(error)) from error
     return model.eval()
 
 
@@ -144,10 +142,11 @@ def main(arguments: list[str] | None = None) -> int:
         prepare_output(args.out, args.config, args.checkpoint)
     except OSError as error:
         raise SystemExit(f"--out: {error}") from error
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options)
-
-    model = load_model(config, args.checkpoint, args.trust_checkpoint)
+    try:
+        config = load_config(args.config, args.cfg_options)
+        model = load_model(config, args.checkpoint, args.trust_checkpoint)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     if config.get("default_scope", "mmpose") == "mmpose":
         add_dataset_meta(model, config)
     size = tuple(args.input_size or config_input_size(config))

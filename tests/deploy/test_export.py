@@ -247,5 +247,7 @@ def test_tool_exports_a_segmentation_config_with_weights(tmp_path, capsys):
         tool.main([config, str(tmp_path / "objects.pth"), *arguments])
     with pytest.raises(SystemExit, match="there is no such file$"):
         tool.main([config, str(tmp_path / "missing.pth"), *arguments])
+    with pytest.raises(SystemExit, match="config missing.py: there is no such file$"):
+        tool.main(["missing.py", *arguments])
     with pytest.raises(SystemExit, match="cannot export: .*multiples of 32"):
         tool.main([config, "--out", "x", "--input-size", "70", "90"])
