@@ -75,7 +75,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--tolerance",
         type=float,
         default=1e-4,
-        help="largest difference allowed, relative to the largest value",
+        help="largest difference allowed, relative to a map's largest value",
     )
     parser.add_argument(
         "--trust-checkpoint",
@@ -167,7 +167,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         f"{args.out}: PyTorch against ONNX Runtime, absolute difference: mean "
         f"{difference.mean:.3g}, max {difference.largest:.3g}; largest value "
-        f"{difference.scale:.3g}, max relative to it {difference.relative:.3g}"
+        f"{difference.scale:.3g}; max relative to a map's largest value "
+        f"{difference.relative:.3g}"
     )
     if not difference.relative <= args.tolerance:
         print(f"not equal within {args.tolerance:g}: not written", file=sys.stderr)

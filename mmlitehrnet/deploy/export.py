@@ -48,16 +48,13 @@ class Difference(NamedTuple):
         mean: Mean absolute difference.
         largest: Largest absolute difference.
         scale: Largest absolute value of PyTorch's output.
+        relative: Largest difference in a map relative to the largest value in it.
     """
 
     mean: float
     largest: float
     scale: float
-
-    @property
-    def relative(self) -> float:
-        """Largest difference relative to the largest value."""
-        return self.largest / max(self.scale, np.finfo(np.float32).tiny)
+    relative: float
 
 
 class Network(nn.Module):
@@ -428,6 +425,10 @@ def compare(
             means.append(difference.mean())
             largest.append(difference.max())
             scales.append(np.abs(b).max())
+    relative = np.divide(largest, np.maximum(scales, np.finfo(np.float32).tiny))
     return Difference(
-        float(np.mean(means)), float(np.max(largest)), float(np.max(scales))
+        float(np.mean(means)),
+        float(np.max(largest)),
+        float(np.max(scales)),
+        float(np.max(relative)),
     )

@@ -8,7 +8,12 @@ import pytest
 import torch
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
-from mmlitehrnet.deploy.export import Difference, export_onnx
+from mmlitehrnet.deploy.export import (
+    Difference,
+    compare,
+    export_onnx,
+    trace_to_onnx,
+)
 from mmlitehrnet.layers.context_modeling import DenseContextModeling, official_sums
 from tests.backbones.reference import images
 from tests.deploy.test_deploy import table
@@ -129,6 +134,25 @@ def test_other_sides_are_advised_where_they_work(name, tmp_path):
                 export_onnx(net, path, (70, 90), target)
 
 
+class Maps(torch.nn.Module):
+    """A map of large values and one of small values."""
+
+    def __init__(self, small):
+        super().__init__()
+        self.small = small
+
+    def forward(self, x):
+        return x * 1e6, x * self.small
+
+
+def test_each_map_is_compared_by_its_own_values(tmp_path):
+    x = images(1, 3, 4, 4)
+    trace_to_onnx(Maps(1.0), x, tmp_path / "maps.onnx")
+    assert compare(Maps(1.0), tmp_path / "maps.onnx", [x]).relative < 1e-6
+    found = compare(Maps(2.0), tmp_path / "maps.onnx", [x])
+    assert found.relative == pytest.approx(0.5)
+
+
 def test_plain_export_takes_a_dynamic_batch(tmp_path):
     path = tmp_path / "net.onnx"
     result = export_onnx(
@@ -222,7 +246,7 @@ def test_tool_takes_changes_to_the_config(tmp_path, monkeypatch):
     def export(model, *args, **kwargs):
         parts = model.backbone.modules()
         pools.extend(m.pool for m in parts if isinstance(m, DenseContextModeling))
-        return Difference(0, 0, 1)
+        return Difference(0, 0, 1, 0)
 
     monkeypatch.setattr(tool, "export_onnx", export)
     config = "configs/pose/ditehrnet_18_coco_256x192.py"
