@@ -1,12 +1,25 @@
-"""Arguments of the tools: types for argparse that say what would be right."""
+"""Arguments of the tools, and types of them that say what would be right."""
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from mmengine.config import DictAction
+
+
+def add_cfg_options(parser: ArgumentParser) -> None:
+    """Add ``--cfg-options``, a dict of changes to the config."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="changes to the config, as of `mim train` and `mim test`",
+    )
 
 
 def folder(text: str) -> Path:

@@ -16,10 +16,8 @@ import sys
 import warnings
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 import mmlitehrnet  # noqa: F401  Registers the backbones.
-from mmlitehrnet.command_line import picture
+from mmlitehrnet.command_line import add_cfg_options, picture
 
 
 def show_runs(args: argparse.Namespace) -> int:
@@ -114,9 +112,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--out", type=picture, default=Path("work_dirs/worst.png"), help="file to write"
     )
     worst.add_argument("--number", type=int, default=8, help="images to draw")
-    worst.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE"
-    )
+    add_cfg_options(worst)
     return parser.parse_args(arguments)
 
 

@@ -15,8 +15,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.analysis.networks import load_config, network_from_config
 from mmlitehrnet.checkpoints import (
@@ -26,6 +24,7 @@ from mmlitehrnet.checkpoints import (
     load_checkpoint,
     weights_of,
 )
+from mmlitehrnet.command_line import add_cfg_options
 from mmlitehrnet.conversion import Conversion, convert, fitting_configs
 from mmlitehrnet.publishing import to_bytes, weights_only, write_new
 
@@ -40,14 +39,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("checkpoint", help="file to convert")
     parser.add_argument("out", type=Path, help="file to write; must not exist")
     parser.add_argument("--config", help="config whose model the weights are for")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="changes to the config, as of `mim train`",
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(arguments)
     if args.cfg_options and not args.config:
         parser.error("--cfg-options needs --config")

@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch import nn
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
@@ -24,6 +24,7 @@ from mmlitehrnet.analysis.networks import (
     network_from_config,
 )
 from mmlitehrnet.checkpoints import UntrustedCheckpointError, load_weights
+from mmlitehrnet.command_line import add_cfg_options
 from mmlitehrnet.deploy.export import MIN_OPSET, check_output, export_onnx
 from mmlitehrnet.deploy.forms import FORMS
 
@@ -36,14 +37,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="config of MMPose or MMSegmentation")
     parser.add_argument("checkpoint", nargs="?", help="trained weights; default: none")
     parser.add_argument("--out", required=True, help="file to write")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="changes to the config, as of `mim test`",
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         "--input-size",
         nargs=2,

@@ -18,13 +18,12 @@ import sys
 import warnings
 from pathlib import Path
 
-from mmengine.config import DictAction
 from mmengine.logging import MMLogger
 from rich.progress import Progress
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.analysis.networks import load_config
-from mmlitehrnet.command_line import device, folder, fraction
+from mmlitehrnet.command_line import add_cfg_options, device, folder, fraction
 from mmlitehrnet.inference import find_media, open_predictor, predict
 from mmlitehrnet.inference.run import PICTURES, RESULTS
 
@@ -46,14 +45,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--device", type=device, help="as cuda:0 or cpu; default: a GPU, if any"
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="changes to the config, as of `mim test`",
-    )
+    add_cfg_options(parser)
     pose = parser.add_argument_group("pose")
     pose.add_argument("--det-config", help="config of a detector, for boxes of people")
     pose.add_argument("--det-checkpoint", help="its weights")
