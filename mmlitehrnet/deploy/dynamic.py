@@ -8,7 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers.dynamic_conv import DynamicConv2d, DynamicConvNorm, DynamicSplitConv
+from ..layers.dynamic_conv import (
+    DynamicConv2d,
+    DynamicConvNorm,
+    DynamicSplitConv,
+    kernels_as_rows,
+)
 from .channels import NONE, Layout, natural_layout, plain, select
 from .convs import chain, depthwise_conv
 from .fold import Folded, folded_chain, norm_affine, read_conv
@@ -60,12 +65,7 @@ class DynamicConv(nn.Module):
             self.register_parameter(name, parameter)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], *args) -> nn.Module:
-        # Module.to(memory_format=...) fails on parameters of five dimensions; as
-        # rows, the kernels stay as they are laid out.
-        def apply(t: Tensor) -> Tensor:
-            return fn(t.flatten(1)).view(t.shape) if t.dim() == 5 else fn(t)
-
-        return super()._apply(apply, *args)
+        return super()._apply(kernels_as_rows(fn), *args)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in, H, W) to (N, out, H / stride, W / stride)."""

@@ -43,6 +43,19 @@ class KernelAttention(nn.Module):
         return logits.sigmoid().flatten(1)
 
 
+def kernels_as_rows(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Let ``nn.Module._apply`` treat kernels of five dimensions as rows.
+
+    ``Module.to(memory_format=...)`` fails on parameters of five dimensions; as rows,
+    they stay as they are laid out.
+    """
+
+    def apply(t: Tensor) -> Tensor:
+        return fn(t.flatten(1)).view(t.shape) if t.dim() == 5 else fn(t)
+
+    return apply
+
+
 class KernelAggregation(nn.Module):
     """The kernels of a dynamic convolution and their weighted sum.
 
@@ -58,9 +71,7 @@ class KernelAggregation(nn.Module):
             nn.init.kaiming_uniform_(kernel, a=math.sqrt(5))  # As nn.Conv2d.
 
     def _apply(self, fn: Callable[[Tensor], Tensor], *args) -> nn.Module:
-        # Module.to(memory_format=...) fails on parameters of five dimensions; as
-        # rows, these stay as they are laid out.
-        return super()._apply(lambda t: fn(t.flatten(1)).view(t.shape), *args)
+        return super()._apply(kernels_as_rows(fn), *args)
 
     def forward(self, attention: Tensor) -> Tensor:
         """Map weights (N, ``num_kernels``) to kernels (N, out, in / groups, k, k)."""
