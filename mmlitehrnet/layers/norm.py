@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
+from mmengine.dist import get_world_size
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -66,8 +66,7 @@ class SyncBatchNorm(_SingleValue, nn.BatchNorm2d, _BatchNorm):
         return self._forward_on_cpu(x)
 
     def _synchronised(self) -> bool:
-        several = dist.is_available() and dist.is_initialized()
-        return several and dist.get_world_size() > 1
+        return get_world_size() > 1
 
     def _forward_on_cpu(self, x: Tensor) -> Tensor:
         values = x if x.dtype == torch.float64 else x.float()
