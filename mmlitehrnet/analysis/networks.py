@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -32,9 +31,7 @@ class PoseNetwork(nn.Module):
         return self.head(self.backbone(x)[0])
 
 
-def load_config(
-    path: str | Path, changes: Mapping[str, Any] = MappingProxyType({})
-) -> Config:
+def load_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> Config:
     """Read the config of a model.
 
     Args:
@@ -54,7 +51,7 @@ def load_config(
             f"config {path} cannot be read: {type(error).__name__}: {error}"
         ) from error
     try:
-        config.merge_from_dict(dict(changes))
+        config.merge_from_dict(dict(changes or {}))
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"config {path}: --cfg-options: {error}") from error
     if not isinstance(config.get("model"), dict):

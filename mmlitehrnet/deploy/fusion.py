@@ -68,7 +68,7 @@ class FusedRow(nn.Module):
         target = xs[self.branch]
         lower = xs[self.branch + 1 :]
         stepwise = True
-        if not self.fixed:
+        if not self.fixed:  # torch.compile cannot do all(...).
             for a, b in zip([target, *lower], lower):
                 stepwise = stepwise and is_times(a, b.shape[2:], 2)
         if self.nearest and stepwise:
@@ -78,7 +78,7 @@ class FusedRow(nn.Module):
                 total = term if total is None else term.add_(total)
                 total = repeat_to(total, (0, 0), 2, fixed=True)
             return total
-        total = None
+        total = None  # Nor sum(..., start), nor enumerate(..., start).
         for k, (x, conv) in enumerate(zip(lower, self.upward)):
             term = self._upsample(conv(x), target, 2 ** (k + 1))
             total = term if total is None else total + term
