@@ -6,11 +6,11 @@ config::
     custom_imports = dict(imports=['mmlitehrnet'], allow_failed_imports=False)
 """
 
-from . import bfloat16, hooks  # noqa: F401  Registers them.
-from .backbones import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
-from .compatibility import allow_checkpoints
-from .hooks import ChannelsLastHook
-from .registration import register_all
+from . import engine  # noqa: F401  Registers its hooks and optimizer wrappers.
+from .compat import allow_checkpoints
+from .engine.hooks import ChannelsLastHook
+from .models.backbones import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+from .registry import register_all
 from .version import __version__
 
 allow_checkpoints()

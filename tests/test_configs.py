@@ -8,8 +8,8 @@ import torch
 from mmengine import Config
 from mmengine.structures import InstanceData, PixelData
 
-from mmlitehrnet import backbones
-from mmlitehrnet.analysis.networks import config_input_size, network_from_config
+from mmlitehrnet.apis.model import config_input_size, network_from_config
+from mmlitehrnet.models import backbones
 
 ROOT = Path(__file__).parents[1] / "configs"
 CONFIGS = sorted(

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from .running import ROOT
-from .tools import load_tool
+from tests.running import ROOT
+from tests.tools import load_tool
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from mmengine import Config
 from mmengine.runner import Runner
 
 from mmlitehrnet.sample_data import make_coco
-
-from .generated_data import read, write
-from .running import ROOT, mim
-from .training import build_and_step
+from tests.generated_data import read, write
+from tests.running import ROOT, mim
+from tests.training import build_and_step
 
 NAMES = sorted(path.stem for path in (ROOT / "configs/det").glob("*.py"))
 

@@ -9,10 +9,9 @@ import torch
 from mmengine import Config
 
 from mmlitehrnet.sample_data import make_coco, make_mpii
-
-from .generated_data import add_whole_body, make_ap10k
-from .running import ROOT, mim
-from .training import build_and_step
+from tests.generated_data import add_whole_body, make_ap10k
+from tests.running import ROOT, mim
+from tests.training import build_and_step
 
 CONFIGS = sorted(
     path.relative_to(ROOT / "configs/pose")

@@ -27,7 +27,15 @@ SOURCES = (
     "CITATION.cff",
     "model-index.yml",
 )
-FOLDERS = ("mmlitehrnet", "configs", "requirements", "tools", "docs", "tests")
+FOLDERS = (
+    "mmlitehrnet",
+    "configs",
+    "requirements",
+    "tools",
+    "benchmarks",
+    "docs",
+    "tests",
+)
 BUILD_SDIST = "from setuptools import build_meta; build_meta.build_sdist('dist')"
 
 

@@ -6,12 +6,11 @@ import pytest
 import torch
 from mmengine import Config
 
-from mmlitehrnet.analysis.networks import network_from_config
-from mmlitehrnet.necks import ConcatAveragePooling
+from mmlitehrnet.apis.model import network_from_config
+from mmlitehrnet.models.necks.concat_average_pooling import ConcatAveragePooling
 from mmlitehrnet.sample_data import make_imagenet
-
-from .running import ROOT, mim
-from .training import build_and_step
+from tests.running import ROOT, mim
+from tests.training import build_and_step
 
 NAMES = sorted(path.stem for path in (ROOT / "configs/cls").glob("*.py"))
 OPTIONS = [

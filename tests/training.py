@@ -5,7 +5,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from mmlitehrnet.analysis.networks import network_from_config
+from mmlitehrnet.apis.model import network_from_config
 
 
 def build_and_step(cfg, batch_size=2):

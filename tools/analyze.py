@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
-from mmlitehrnet.command_line import add_cfg_options, picture
+from mmlitehrnet.apis.command_line import add_cfg_options, picture
 
 
 def show_runs(args: argparse.Namespace) -> int:
@@ -62,8 +62,8 @@ def show_curves(args: argparse.Namespace) -> None:
 
 def show_worst(args: argparse.Namespace) -> None:
     """Draw the worst images of an evaluation."""
-    from mmlitehrnet.analysis.networks import load_config
     from mmlitehrnet.analysis.worst_cases import draw_worst_cases
+    from mmlitehrnet.apis.model import load_config
 
     config = load_config(args.config, args.cfg_options)
     found = draw_worst_cases(config, args.predictions, args.out, args.number)

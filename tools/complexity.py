@@ -14,14 +14,10 @@ import argparse
 import sys
 
 from mmlitehrnet.analysis.complexity import MEBI, Cost, measure, total
-from mmlitehrnet.analysis.networks import (
-    call_on,
-    config_input_size,
-    load_config,
-    network_from_config,
-)
+from mmlitehrnet.analysis.networks import call_on
 from mmlitehrnet.analysis.paper_tables import DITE_CELLS, NETWORKS, Comparison, compare
 from mmlitehrnet.analysis.tables import print_table
+from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
 
 NOTE = """\
 papers' MFLOPs: the papers' counter, in units of 2^20; functional calls count nothing,

@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
-from mmlitehrnet.analysis.networks import load_config, network_from_config
+from mmlitehrnet.apis.command_line import add_cfg_options
+from mmlitehrnet.apis.model import load_config, network_from_config
 from mmlitehrnet.checkpoints import (
     CheckpointError,
     compare_weights,
@@ -24,9 +25,12 @@ from mmlitehrnet.checkpoints import (
     load_checkpoint,
     weights_of,
 )
-from mmlitehrnet.command_line import add_cfg_options
-from mmlitehrnet.conversion import Conversion, convert, fitting_configs
-from mmlitehrnet.publishing import to_bytes, weights_only, write_new
+from mmlitehrnet.checkpoints.conversion import (
+    Conversion,
+    convert,
+    fitting_configs,
+)
+from mmlitehrnet.checkpoints.publishing import to_bytes, weights_only, write_new
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 

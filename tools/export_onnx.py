@@ -18,13 +18,9 @@ from mmengine.config import Config
 from torch import nn
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
-from mmlitehrnet.analysis.networks import (
-    config_input_size,
-    load_config,
-    network_from_config,
-)
+from mmlitehrnet.apis.command_line import add_cfg_options
+from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
 from mmlitehrnet.checkpoints import UntrustedCheckpointError, load_weights
-from mmlitehrnet.command_line import add_cfg_options
 from mmlitehrnet.deploy.export import MIN_OPSET, check_output, export_onnx
 from mmlitehrnet.deploy.forms import FORMS
 

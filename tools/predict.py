@@ -22,10 +22,10 @@ from mmengine.logging import MMLogger
 from rich.progress import Progress
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
-from mmlitehrnet.analysis.networks import load_config
-from mmlitehrnet.command_line import add_cfg_options, device, folder, fraction
-from mmlitehrnet.inference import find_media, open_predictor, predict
-from mmlitehrnet.inference.run import PICTURES, RESULTS
+from mmlitehrnet.apis import find_media, open_predictor, predict
+from mmlitehrnet.apis.command_line import add_cfg_options, device, folder, fraction
+from mmlitehrnet.apis.model import load_config
+from mmlitehrnet.apis.run import PICTURES, RESULTS
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

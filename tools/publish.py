@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmlitehrnet.publishing import publish
+from mmlitehrnet.checkpoints.publishing import publish
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ imports for the kind of config that this is.
 
 _base_ = []
 
-import mmlitehrnet.cpu_distributed  # noqa: E402, F401
+import mmlitehrnet.engine.cpu_distributed  # noqa: E402, F401
 
 # Normalisation layers keep their own statistics, as MMEngine's wrapper does by default;
 # SyncBuffersHook (pose) or SyncBN (segmentation) makes them agree.

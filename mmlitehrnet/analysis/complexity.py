@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..layers.dynamic_conv import DynamicConv2d, KernelAttention
-from ..layers.fusion import Fusion
-from ..layers.residual import ResidualBlock
+from ..models.layers.dynamic_conv import DynamicConv2d, KernelAttention
+from ..models.layers.fusion import Fusion
+from ..models.layers.residual import ResidualBlock
 
 #: The papers print FLOPs divided by this as "M".
 MEBI = 2**20

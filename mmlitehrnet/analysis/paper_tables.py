@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .. import backbones
+from ..models import backbones
 from .complexity import MEBI, count_parameters, paper_flops
 from .networks import PoseNetwork, call_on
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
+from ..apis.model import load_config, network_from_config
 from .complexity import count_parameters
 from .learning_curves import LOGS, main_score, read_scalars, score_points
-from .networks import load_config, network_from_config
 
 
 class Run(NamedTuple):

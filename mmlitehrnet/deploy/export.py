@@ -20,11 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..backbones.arguments import check_count, is_int
-from ..backbones.high_resolution import HighResolutionNet
-from ..layers.channel_weighting import CrossResolutionWeighting
-from ..layers.context_modeling import DenseContextModeling, official_sums
-from ..layers.dynamic_conv import DynamicConv2d
+from ..models.backbones.arguments import check_count, is_int
+from ..models.backbones.high_resolution import HighResolutionNet
+from ..models.layers.channel_weighting import CrossResolutionWeighting
+from ..models.layers.context_modeling import DenseContextModeling, official_sums
+from ..models.layers.dynamic_conv import DynamicConv2d
 from .forms import FORMS, Form, check_target, find_form
 from .model import deploy_model
 from .network import side_multiple, switch_to_deploy

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from torch import nn
 
-from ..backbones.arguments import check_count
-from ..layers.dynamic_conv import DynamicConv2d
+from ..models.backbones.arguments import check_count
+from ..models.layers.dynamic_conv import DynamicConv2d
 
 
 class Form(NamedTuple):

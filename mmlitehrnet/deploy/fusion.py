@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers.fusion import DiteFusion, Fusion, LiteFusion, upsample_bilinear
+from ..models.layers.fusion import DiteFusion, Fusion, LiteFusion, upsample_bilinear
 from .channels import Layout
 from .convs import chain
 from .fold import folded_chain

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from ..backbones.high_resolution import HighResolutionNet
+from ..models.backbones.high_resolution import HighResolutionNet
 from .fold import fold_norms
 from .forms import Form
 from .network import switch_to_deploy

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..backbones.arguments import check_image
-from ..backbones.high_resolution import HighResolutionModule, HighResolutionNet
-from ..backbones.small_hrnet import SmallHRNet
-from ..layers.iterative_head import IterativeHead
-from ..layers.resolution_paths import Transition
-from ..layers.stem import DGCStem, LiteStem
+from ..models.backbones.arguments import check_image
+from ..models.backbones.high_resolution import HighResolutionModule, HighResolutionNet
+from ..models.backbones.small_hrnet import SmallHRNet
+from ..models.layers.iterative_head import IterativeHead
+from ..models.layers.resolution_paths import Transition
+from ..models.layers.stem import DGCStem, LiteStem
 from .blocks import deploy_blocks, deploy_branch
 from .channels import Layout, natural_layout
 from .convs import chain

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..layers.context_modeling import GlobalContextModeling
-from ..layers.stem import DGCStem, LiteStem
+from ..models.layers.context_modeling import GlobalContextModeling
+from ..models.layers.stem import DGCStem, LiteStem
 from .channels import NONE, Layout, concatenate, natural_layout, plain
 from .context import GlobalContext
 from .convs import chain, dense_conv

@@ -7,16 +7,15 @@ import torch
 
 from mmlitehrnet.deploy import switch_to_deploy
 from mmlitehrnet.deploy.cuda_graph import CudaGraph
-from tests.backbones.reference import (
+from tests.cuda.device import DEVICE, needs_cuda, needs_device
+from tests.deploy.test_deploy import FOUR, NETWORKS
+from tests.models.backbones.reference import (
     difference,
     gradient_difference,
     gradients,
     images,
     sane_weights,
 )
-from tests.deploy.test_deploy import FOUR, NETWORKS
-
-from .device import DEVICE, needs_cuda, needs_device
 
 SMALL = ["LITE", "NAIVE", "DITE", "SMALL"]
 HALVES = [torch.float16, torch.bfloat16]
@@ -178,7 +177,7 @@ import sys
 import torch
 from torch.distributed import destroy_process_group, init_process_group
 from torch.nn.parallel import DistributedDataParallel
-from tests.backbones.reference import gradient_difference, gradients, images
+from tests.models.backbones.reference import gradient_difference, gradients, images
 from tests.deploy.test_deploy import NETWORKS
 
 backend, device, store, name = sys.argv[1:]

@@ -9,11 +9,11 @@ from mmengine import Config
 from torch import nn
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
-from mmlitehrnet.analysis.networks import network_from_config
+from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.deploy import deploy_model, switch_to_deploy
 from mmlitehrnet.deploy.fold import fold_norms
 from mmlitehrnet.deploy.forms import DYNAMIC_FORMS, FORMS, find_form
-from tests.backbones.reference import difference, images, sane_weights
+from tests.models.backbones.reference import difference, images, sane_weights
 
 
 def table(module_type, num_blocks=2, modules=(1, 1, 1)):

@@ -14,11 +14,13 @@ from mmlitehrnet.deploy.export import (
     export_onnx,
     trace_to_onnx,
 )
-from mmlitehrnet.layers.context_modeling import DenseContextModeling, official_sums
-from tests.backbones.reference import images
+from mmlitehrnet.models.layers.context_modeling import (
+    DenseContextModeling,
+    official_sums,
+)
 from tests.deploy.test_deploy import table
-
-from ..tools import load_tool
+from tests.models.backbones.reference import images
+from tests.tools import load_tool
 
 NETWORKS = {
     "LiteHRNet": lambda: LiteHRNet(extra=table("LITE")),
@@ -258,7 +260,7 @@ def test_tool_takes_changes_to_the_config(tmp_path, monkeypatch):
 def test_tool_exports_a_segmentation_config_with_weights(tmp_path, capsys):
     from mmengine import Config
 
-    from mmlitehrnet.analysis.networks import network_from_config
+    from mmlitehrnet.apis.model import network_from_config
 
     config = "configs/seg/litehrnet_18_cityscapes_512x1024.py"
     model = network_from_config(Config.fromfile(config))

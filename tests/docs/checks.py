@@ -18,8 +18,8 @@ from unittest import mock
 
 from mmengine.config import Config
 
-from ..running import ROOT
-from .pages import Command, config_path, find_blocks
+from tests.docs.pages import Command, config_path, find_blocks
+from tests.running import ROOT
 
 # Name for mim -> name of the module.
 LIBRARIES = {

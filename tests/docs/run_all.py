@@ -18,10 +18,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..running import ROOT
-from .checks import check, write_configs
-from .pages import Command, find_commands
-from .setting import make_data, make_inputs
+from tests.docs.checks import check, write_configs
+from tests.docs.pages import Command, find_commands
+from tests.docs.setting import make_data, make_inputs
+from tests.running import ROOT
 
 # Pattern of a command -> why it is checked, but not run.
 NOT_RUN = {
@@ -29,7 +29,7 @@ NOT_RUN = {
     r"mim .*CityscapesMetric": "needs the cityscapesscripts package",
     r"(pip|mim|python -m pip) (install|wheel)": "installs packages, needs the network",
     r"mim .*--amp": "needs a GPU",
-    r"python tools/gpu_report": "needs a GPU",
+    r"python -m benchmarks.gpu_report": "needs a GPU",
     r"python .*rtmdet": "needs a detector's checkpoint",
     r"make env": "has been run: this is the environment",
     r"make (test|lint|format)": "run by continuous integration",

@@ -12,7 +12,7 @@ import torch
 from mmengine import Config
 
 from mmlitehrnet import LiteHRNet
-from mmlitehrnet.analysis.networks import network_from_config
+from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.deploy.export import export_onnx
 from mmlitehrnet.sample_data import (
     make_cityscapes,
@@ -22,9 +22,8 @@ from mmlitehrnet.sample_data import (
 )
 from mmlitehrnet.sample_data.crowd import draw_crowd
 from mmlitehrnet.sample_data.output import write_image
-
-from ..generated_data import add_whole_body, make_ap10k, read, write
-from ..running import ROOT
+from tests.generated_data import add_whole_body, make_ap10k, read, write
+from tests.running import ROOT
 
 # The joints of COCO that the page on data takes for its example of five.
 FIVE_JOINTS = (0, 9, 10, 15, 16)

@@ -10,12 +10,18 @@ import click
 import pytest
 from mmengine import Config
 
-from mmlitehrnet.analysis.networks import network_from_config
-
-from ..running import ROOT
-from .checks import check, write_configs
-from .pages import PAGES, Block, Command, config_path, find_blocks, find_commands
-from .setting import make_inputs, names_for
+from mmlitehrnet.apis.model import network_from_config
+from tests.docs.checks import check, write_configs
+from tests.docs.pages import (
+    PAGES,
+    Block,
+    Command,
+    config_path,
+    find_blocks,
+    find_commands,
+)
+from tests.docs.setting import make_inputs, names_for
+from tests.running import ROOT
 
 COMMANDS = find_commands()
 PYTHON = find_blocks("python")

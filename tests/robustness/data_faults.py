@@ -21,9 +21,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
 
-from mmlitehrnet.analysis.networks import network_from_config
-
-from .recipes import make_data, small_config
+from mmlitehrnet.apis.model import network_from_config
+from tests.robustness.recipes import make_data, small_config
 
 TRAINS = None
 UPSTREAM = {"pose": "CocoDataset", "seg": "CityscapesDataset"}

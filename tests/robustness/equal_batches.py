@@ -17,8 +17,8 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..running import ROOT
-from .recipes import CONFIGS, TINY, small_config
+from tests.robustness.recipes import CONFIGS, TINY, small_config
+from tests.running import ROOT
 
 BATCH = 4
 STEPS = 3

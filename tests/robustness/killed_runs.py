@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from mmengine.hooks import Hook
 
-from .tiny_runner import Line, tiny_runner
+from tests.robustness.tiny_runner import Line, tiny_runner
 
 KILLS = 10
 ITERS = 80

@@ -18,8 +18,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmlitehrnet.sample_data import make_coco
-
-from .recipes import small_config
+from tests.robustness.recipes import small_config
 
 
 def resident_bytes() -> int:

@@ -5,8 +5,7 @@ from pathlib import Path
 from mmengine import Config
 
 from mmlitehrnet.sample_data import make_cityscapes, make_coco
-
-from ..running import ROOT
+from tests.running import ROOT
 
 WIDTHS = (8, 16, 24, 32)
 STAGES = dict(

@@ -16,10 +16,9 @@ from mmlitehrnet.checkpoints import (
     load_weights,
     weights_of,
 )
-
-from ..running import run_python
-from .recipes import WIDTHS, small_config
-from .tiny_runner import Line, tiny_runner
+from tests.robustness.recipes import WIDTHS, small_config
+from tests.robustness.tiny_runner import Line, tiny_runner
+from tests.running import run_python
 
 
 class Evil:
@@ -168,7 +167,7 @@ def test_a_checkpoint_without_weights_is_named(content, tmp_path):
 
 # ------------------------------------------------------------------ wrong checkpoints
 def pose_model(backbone="LiteHRNet", joints=17, widths=WIDTHS):
-    from mmlitehrnet.analysis.networks import network_from_config
+    from mmlitehrnet.apis.model import network_from_config
 
     cfg = small_config("pose", "data", backbone)
     cfg.model.head.out_channels = joints

@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from mmlitehrnet.checkpoints import CheckpointError, check_file
-from mmlitehrnet.hooks.checkpoint import AtomicBackend
-
-from ..running import run_python
-from .killed_runs import INTERVAL, ITERS, KILLS
-from .tiny_runner import Line, tiny_runner
+from mmlitehrnet.engine.hooks.checkpoint import AtomicBackend
+from tests.robustness.killed_runs import INTERVAL, ITERS, KILLS
+from tests.robustness.tiny_runner import Line, tiny_runner
+from tests.running import run_python
 
 
 def test_a_run_killed_ten_times_ends_with_all_its_steps(tmp_path):

@@ -11,10 +11,9 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from mmlitehrnet.datasets.faults import DataError
 from mmlitehrnet.sample_data import make_mpii
-
-from ..running import ROOT
-from .data_faults import FAULTS, TRAINS, make_model, train_once
-from .recipes import make_data, small_config
+from tests.robustness.data_faults import FAULTS, TRAINS, make_model, train_once
+from tests.robustness.recipes import make_data, small_config
+from tests.running import ROOT
 
 
 @pytest.fixture(scope="module")

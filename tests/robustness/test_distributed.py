@@ -8,9 +8,9 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from ..running import ROOT, mim, run_python
-from .equal_batches import STEPS
-from .recipes import CONFIGS, PACKAGES, TINY, make_data, small_config
+from tests.robustness.equal_batches import STEPS
+from tests.robustness.recipes import CONFIGS, PACKAGES, TINY, make_data, small_config
+from tests.running import ROOT, mim, run_python
 
 CPU_DISTRIBUTED = ROOT / "configs/_base_/cpu_distributed.py"
 NETWORKS = [(task, backbone) for task in CONFIGS for backbone in TINY]

@@ -5,9 +5,8 @@ import torch
 from mmengine.runner import Runner
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
-
-from .long_run import run
-from .recipes import CONFIGS, TINY, make_data, small_config
+from tests.robustness.long_run import run
+from tests.robustness.recipes import CONFIGS, TINY, make_data, small_config
 
 BACKBONES = {
     cls.__name__: cls for cls in (LiteHRNet, NaiveLiteHRNet, DiteHRNet, SmallHRNet)

@@ -9,8 +9,7 @@ from PIL import Image
 
 from mmlitehrnet.analysis.street_grid import GAP, VOID, draw_street_grid
 from mmlitehrnet.sample_data import make_cityscapes
-
-from ..running import ROOT, mim
+from tests.running import ROOT, mim
 
 CONFIG = ROOT / "configs" / "seg" / "litehrnet_18_cityscapes_512x1024.py"
 SIZE = (64, 128)

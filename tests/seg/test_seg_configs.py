@@ -8,9 +8,10 @@ from mmengine import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 
-from mmlitehrnet import backbones
 from mmlitehrnet.analysis import count_parameters, paper_flops
-from mmlitehrnet.analysis.networks import call_on, network_from_config
+from mmlitehrnet.analysis.networks import call_on
+from mmlitehrnet.apis.model import network_from_config
+from mmlitehrnet.models import backbones
 
 ROOT = Path(__file__).parents[2] / "configs" / "seg"
 CONFIGS = sorted(path.stem for path in ROOT.glob("*.py"))

@@ -1,0 +1,119 @@
+"""The networks that are measured side by side: these, and what people use today."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from mmengine import Config
+from mmengine.utils import get_installed_path
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmlitehrnet.apis.model import network_from_config
+
+#: What the others are compared with.
+BASELINE = "Lite-HRNet-18 (MMPose)"
+
+
+class Candidate(NamedTuple):
+    """A network to measure.
+
+    Attributes:
+        config: Config of its pose estimator; under ``mmpose::``, one that MMPose
+            installs, else one of this package's.
+        ap: Published AP on COCO val2017 at 256x192, flip test: of the papers for
+            ours, of MMPose's model zoo for its own.
+        ours: Whether it is one of this package's, which can be deployed.
+        mmpose_backbone: Whether MMPose's backbone is put in the place of ours.
+    """
+
+    config: str
+    ap: float
+    ours: bool = False
+    mmpose_backbone: bool = False
+
+
+_ZOO = (
+    "mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_{}_8xb64-210e_coco-256x192.py"
+)
+_RTM = "mmpose::body_2d_keypoint/rtmpose/coco/rtmpose-{}_8xb256-420e_coco-256x192.py"
+_OURS = "configs/pose/{}_coco_256x192.py"
+
+#: Name -> network.
+CANDIDATES: dict[str, Candidate] = {
+    BASELINE: Candidate(_ZOO.format("litehrnet-18"), 64.2, mmpose_backbone=True),
+    "Lite-HRNet-30 (MMPose)": Candidate(
+        _ZOO.format("litehrnet-30"), 67.6, mmpose_backbone=True
+    ),
+    "HRNet-W32": Candidate(_ZOO.format("hrnet-w32"), 74.6),
+    "MobileNetV2": Candidate(_ZOO.format("mobilenetv2"), 64.8),
+    "ShuffleNetV2": Candidate(_ZOO.format("shufflenetv2"), 60.2),
+    "ResNet-50": Candidate(_ZOO.format("res50"), 71.8),
+    "RTMPose-t": Candidate(_RTM.format("t"), 68.2),
+    "RTMPose-s": Candidate(_RTM.format("s"), 71.6),
+    "Small HRNet-W16": Candidate(_OURS.format("small_hrnet_w16"), 55.2, ours=True),
+    "Naive Lite-HRNet-18": Candidate(
+        _OURS.format("naive_litehrnet_18"), 62.5, ours=True
+    ),
+    "Lite-HRNet-18": Candidate(_OURS.format("litehrnet_18"), 64.8, ours=True),
+    "Lite-HRNet-30": Candidate(_OURS.format("litehrnet_30"), 67.2, ours=True),
+    "Dite-HRNet-18": Candidate(_OURS.format("ditehrnet_18"), 65.9, ours=True),
+    "Dite-HRNet-30": Candidate(_OURS.format("ditehrnet_30"), 68.3, ours=True),
+}
+
+
+def config_path(config: str) -> Path:
+    """Find a candidate's config: where its package keeps what ``mim`` runs."""
+    package, _, name = config.rpartition("::")
+    if package:
+        return Path(get_installed_path(package)) / ".mim" / "configs" / name
+    return Path(__file__).parents[1] / name
+
+
+def build(candidate: Candidate, size: tuple[int, int] = (256, 192)) -> nn.Module:
+    """Build a pose estimator in evaluation mode, with random weights.
+
+    Args:
+        candidate: The network.
+        size: Height and width of its images; RTMPose's head is made for one size.
+    """
+    config = Config.fromfile(str(config_path(candidate.config)))
+    height, width = size
+    for name, value in dict(
+        input_size=(width, height), in_featuremap_size=(width // 32, height // 32)
+    ).items():
+        if name in config.model.head:
+            config.model.head[name] = value
+    config.model.backbone.init_cfg = None
+    kwargs = dict(config.model.backbone)
+    model = network_from_config(config)
+    if candidate.mmpose_backbone:
+        from mmpose.models.backbones.litehrnet import LiteHRNet
+
+        kwargs = {k: v for k, v in kwargs.items() if k not in ("type", "init_cfg")}
+        model.backbone = LiteHRNet(**kwargs)
+    vary(model)
+    return model.eval()
+
+
+@torch.no_grad()
+def vary(model: nn.Module) -> None:
+    """Give biases and batch normalisation values that differ, as training does.
+
+    Those of a new network are all alike, and convolutions of the same bias share it
+    in OpenVINO, which then adds it in a step of its own.
+
+    Args:
+        model: What is changed.
+    """
+    generator = torch.Generator().manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.affine:
+            module.running_mean.normal_(0, 0.1, generator=generator)
+            module.running_var.uniform_(0.5, 1.5, generator=generator)
+            module.weight.uniform_(0.5, 1.5, generator=generator)
+        bias = getattr(module, "bias", None)
+        if isinstance(bias, nn.Parameter):
+            bias.normal_(0, 0.1, generator=generator)

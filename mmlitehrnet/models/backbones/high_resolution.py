@@ -1,0 +1,288 @@
+"""What all four backbones share: stem -> (transition -> stage) x n -> outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..layers.activation_checkpointing import run_block
+from ..layers.fusion import Fusion
+from ..layers.iterative_head import IterativeHead
+from ..layers.norm import single_value_norm
+from ..layers.resolution_paths import ConvStep, Transition
+from .arguments import (
+    check_count,
+    check_flag,
+    check_image,
+    check_layer,
+    check_out_indices,
+    is_int,
+)
+
+# As in MMPose's LiteHRNet and HRNet.
+DEFAULT_INIT = [
+    dict(type="Normal", std=0.001, layer=["Conv2d"]),
+    dict(type="Constant", val=1, layer=["_BatchNorm", "GroupNorm"]),
+]
+
+
+class Stage(NamedTuple):
+    """One row of a network's table.
+
+    Attributes:
+        channels: Widths of the stage's branches, highest resolution first.
+        num_modules: Number of modules, each of blocks and a fusion.
+        make_blocks: Builds a module's blocks: branch maps to branch maps.
+        with_fuse: Whether its modules exchange across resolutions.
+    """
+
+    channels: tuple[int, ...]
+    num_modules: int
+    make_blocks: Callable[[], nn.Module]
+    with_fuse: bool = True
+
+
+class HighResolutionModule(nn.Module):
+    """Blocks on all branches, then the exchange between them.
+
+    Args:
+        blocks: Maps the list of branch maps to one of the same shapes.
+        fusion: Exchange across resolutions, if there is one.
+        blocks_name: Name of the blocks in the state dict.
+    """
+
+    def __init__(
+        self, blocks: nn.Module, fusion: Fusion | None, blocks_name: str
+    ) -> None:
+        super().__init__()
+        self.blocks_name = blocks_name
+        self.add_module(blocks_name, blocks)
+        if fusion is not None:
+            self.fuse_layers = fusion
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        """Map branch maps to the branch maps that the fusion gives."""
+        xs = getattr(self, self.blocks_name)(xs)
+        return self.fuse_layers(xs) if hasattr(self, "fuse_layers") else xs
+
+
+class HighResolutionNet(BaseModule):
+    """Skeleton of a network that keeps a high-resolution branch throughout.
+
+    A subclass names its parts in the class attributes and, in its constructor,
+    builds a stem and calls :meth:`build_stages` with its table.
+
+    Args:
+        in_channels: Number of image channels.
+        with_head: Whether the iterative head follows the last stage.
+        out_indices: Branches whose maps are given out, 0 being the highest
+            resolution (1/4 of the image's).
+        conv_cfg: Config of the convolution layers, see ``mmcv.cnn``.
+        norm_cfg: Config of the normalisation layers, see ``mmcv.cnn``.
+        norm_eval: Whether batch normalisation keeps to its running statistics in
+            training.
+        frozen_stages: -1 freezes nothing, 0 the stem, k the stem and the first k
+            stages: no gradients, running statistics kept.
+        with_cp: Whether to checkpoint activations, block by block.
+        init_cfg: How to initialise the weights, see ``mmengine.model``.
+    """
+
+    #: One downsampling step of transitions and fusions (a staticmethod).
+    step: ConvStep
+    #: Class of the fusions.
+    fusion: type[Fusion]
+    #: Number of the first transition and of the first stage in their names.
+    first_names: tuple[int, int] = (0, 0)
+    #: Name of the blocks of a module.
+    blocks_name = "layers"
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        with_head: bool = True,
+        out_indices: int | tuple[int, ...] = (0,),
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        norm_eval: bool = False,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg=DEFAULT_INIT if init_cfg is None else init_cfg)
+        self.in_channels = check_count("in_channels", in_channels)
+        self.with_head = check_flag("with_head", with_head)
+        self.out_indices = out_indices
+        if conv_cfg is not None:
+            check_layer("conv_cfg", conv_cfg, "Conv2d")
+        self.conv_cfg = conv_cfg
+        norm_cfg = dict(type="BN") if norm_cfg is None else norm_cfg
+        self.norm_cfg = single_value_norm(check_layer("norm_cfg", norm_cfg, "BN"))
+        self.norm_eval = check_flag("norm_eval", norm_eval)
+        self.frozen_stages = frozen_stages
+        self.with_cp = check_flag("with_cp", with_cp)
+
+    def build_stages(
+        self, in_channels: int, stages: list[Stage], upsampling: str = "nearest"
+    ) -> None:
+        """Add the transitions and stages of a table, and the head.
+
+        Args:
+            in_channels: Width of the stem's map.
+            stages: The table.
+            upsampling: How fusions upsample, 'nearest' or 'bilinear'.
+
+        Raises:
+            TypeError: If ``out_indices`` or ``frozen_stages`` are not ints.
+            ValueError: If ``out_indices`` names a branch that is not there, or
+                ``frozen_stages`` a stage, or the last stage has no fusion and
+                some of its branches would be left unused.
+        """
+        cfgs = dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
+        last = stages[-1].channels
+        self.out_indices = check_out_indices(self.out_indices, len(last))
+        first_output = min(self.out_indices)
+        # The head reads every branch from the highest one that is asked for down.
+        wanted = (
+            tuple(range(first_output, len(last)))
+            if self.with_head
+            else self.out_indices
+        )
+        self.stage_names = []
+        channels = (in_channels,)
+        for i, stage in enumerate(stages):
+            first_transition, first_stage = self.first_names
+            names = (f"transition{first_transition + i}", f"stage{first_stage + i}")
+            self.stage_names.append(names)
+            self.add_module(
+                names[0], Transition(self.step, channels, stage.channels, **cfgs)
+            )
+            modules = []
+            for k in range(stage.num_modules):
+                final = stage is stages[-1] and k == stage.num_modules - 1
+                branches = tuple(range(len(stage.channels)))
+                outputs = wanted if final else branches
+                fusion = None
+                if stage.with_fuse and len(branches) > 1:
+                    fusion = type(self).fusion(
+                        self.step, stage.channels, outputs, upsampling, **cfgs
+                    )
+                elif len(outputs) < len(branches):
+                    raise ValueError(
+                        f"out_indices={self.out_indices} leaves branches of the last "
+                        "stage unused, which has no fusion (with_fuse): name all of "
+                        f"{branches}"
+                    )
+                elif final:
+                    wanted = branches  # Nothing puts them in another order.
+                modules.append(
+                    HighResolutionModule(stage.make_blocks(), fusion, self.blocks_name)
+                )
+            self.add_module(names[1], nn.Sequential(*modules))
+            channels = stage.channels
+
+        widths = last
+        if self.with_head:
+            self.head_layer = IterativeHead(last, first_output, **cfgs)
+            widths = IterativeHead.widths(last)
+        self._positions = [wanted.index(i) for i in self.out_indices]
+        self._out_channels = tuple(widths[i] for i in self.out_indices)
+        self._check_frozen_stages()
+        self._freeze_stages()
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Widths of the maps that :meth:`forward` gives, in its order."""
+        return self._out_channels
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels of the image per pixel of each map, in the order of the maps."""
+        return tuple(4 * 2**i for i in self.out_indices)
+
+    @property
+    def freezable(self) -> list[tuple[str, ...]]:
+        """Names of the modules that each step of ``frozen_stages`` freezes."""
+        return [("stem",), *self.stage_names]
+
+    def forward_stem(self, x: Tensor) -> Tensor:
+        """Map the image (N, in_channels, H, W) to (N, C, H / 4, W / 4)."""
+        return run_block(self.stem, x, self.with_cp)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Compute the maps named by ``out_indices``.
+
+        Args:
+            x: Images of shape (N, in_channels, H, W), of any size; every halving
+                of an odd size rounds up.
+
+        Returns:
+            Maps of shapes (N, ``out_channels[k]``, H / ``strides[k]``,
+            W / ``strides[k]``), rounded up.
+
+        Raises:
+            TypeError: If ``x`` is not a floating-point tensor.
+            ValueError: If it has another rank or number of channels.
+        """
+        check_image(x, self.in_channels)
+        xs = [self.forward_stem(x)]
+        for transition, stage in self.stage_names:
+            xs = getattr(self, transition)(xs)
+            xs = getattr(self, stage)(xs)
+        if self.with_head:
+            xs = self.head_layer(xs)
+        return tuple(xs[k] for k in self._positions)
+
+    def train(self, mode: bool = True) -> HighResolutionNet:
+        """Set the training mode; frozen and ``norm_eval`` layers stay in evaluation.
+
+        Args:
+            mode: Whether to train.
+
+        Returns:
+            The network itself.
+        """
+        super().train(mode)
+        self._freeze_stages()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def switch_to_deploy(
+        self, target: str = "pytorch", batch_size: int = 1
+    ) -> nn.Module:
+        """Make the equivalent network that is fast; this one stays as it is.
+
+        Args:
+            target: Runtime that it is for: 'pytorch', 'onnxruntime' or 'openvino'.
+            batch_size: Number of images that it is made for; it takes any number.
+
+        Returns:
+            A network that gives the same maps, to rounding, for inference only; see
+            :func:`mmlitehrnet.deploy.switch_to_deploy`.
+        """
+        # The package that deploys knows the backbones, not the other way round.
+        from ...deploy import switch_to_deploy
+
+        return switch_to_deploy(self, target, batch_size=batch_size)
+
+    def _check_frozen_stages(self) -> None:
+        most = len(self.freezable) - 1
+        if not is_int(self.frozen_stages):
+            raise TypeError(f"frozen_stages must be an int, got {self.frozen_stages!r}")
+        if not -1 <= self.frozen_stages <= most:
+            raise ValueError(
+                f"frozen_stages must be from -1 to {most}, got {self.frozen_stages}"
+            )
+
+    def _freeze_stages(self) -> None:
+        for names in self.freezable[: self.frozen_stages + 1]:
+            for name in names:
+                module = getattr(self, name).eval()
+                for parameter in module.parameters():
+                    parameter.requires_grad = False

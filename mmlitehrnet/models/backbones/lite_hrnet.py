@@ -1,0 +1,183 @@
+"""Lite-HRNet and Naive Lite-HRNet (CVPR 2021, arXiv:2104.06403)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ..layers.fusion import LiteFusion
+from ..layers.resolution_paths import separable_step
+from ..layers.stem import LiteStem
+from .arch import arch_row, find_arch
+from .blocks import BLOCK_TYPES, BlockConfig
+from .high_resolution import HighResolutionNet, Stage
+
+_18 = (2, 4, 2)
+_30 = (3, 8, 3)
+
+
+class LiteHRNet(HighResolutionNet):
+    """Lite-HRNet: shuffle blocks with conditional channel weighting.
+
+    Rows of ``arch`` (widths 40, 80, 160, 320; two blocks in each module):
+
+    =============  ================  ==========================================
+    arch           modules           blocks
+    =============  ================  ==========================================
+    '18'           2, 4, 2           conditional channel weighting (Table 1)
+    '30'           3, 8, 3           the same
+    '18_spatial'   2, 4, 2           its spatial weights only (Table 5)
+    '18_cross'     2, 4, 2           its cross-resolution weights only (Table 5)
+    '18_acm'       2, 4, 2           Dite-HRNet's DCM and GCM for the weightings
+    '18_dsc'       2, 4, 2           Dite-HRNet's DSC for the depthwise
+                                     convolution
+    '18_acm_dsc'   2, 4, 2           both (Dite-HRNet, Table 4)
+    =============  ================  ==========================================
+
+    Parameter names and outputs are those of MMPose 1.3.2's LiteHRNet; see
+    :class:`~mmlitehrnet.models.layers.fusion.LiteFusion` for the fusion.
+
+    Args:
+        arch: A row of the table, or a dict in the layout of ``extra``. Default:
+            '18'.
+        extra: The network as the configs of MMPose's LiteHRNet give it, in place of
+            ``arch``: a dict of ``stem`` (``stem_channels``, ``out_channels``,
+            ``expand_ratio``), ``num_stages``, ``with_head`` and ``stages_spec``,
+            which holds for each stage ``num_modules``, ``num_branches``,
+            ``num_blocks``, ``module_type`` ('LITE', 'NAIVE'), ``with_fuse``,
+            ``reduce_ratios``, ``num_channels``. All but ``num_modules`` and
+            ``num_channels`` have the paper's values as defaults.
+        in_channels: Number of image channels.
+        with_head: Whether the iterative head follows the last stage. Default:
+            what ``extra`` says, else True.
+        out_indices: Branches whose maps are given out: 0 is 1/4 of the image's
+            size, 3 is 1/32. Fusion paths and head convolutions that no such map
+            depends on are not built.
+        conv_cfg: Config of the convolution layers, see ``mmcv.cnn``.
+        norm_cfg: Config of the normalisation layers. Default: dict(type='BN').
+        norm_eval: Whether batch normalisation keeps to its running statistics in
+            training.
+        frozen_stages: -1 freezes nothing, 0 the stem, k the stem and the first k
+            stages.
+        with_cp: Whether to drop the activations of each block and compute them
+            again in the backward pass.
+        init_cfg: Initialisation, as ``dict(type='Pretrained', checkpoint=...)``.
+            Default: normal with standard deviation 0.001 for convolutions.
+
+    Raises:
+        TypeError: If an argument is of another type than described.
+        ValueError: If an argument has a value that is not allowed.
+
+    Example:
+        >>> import torch
+        >>> from mmlitehrnet import LiteHRNet
+        >>> net = LiteHRNet(arch='18', out_indices=(0, 1, 2, 3), with_head=False)
+        >>> [tuple(x.shape) for x in net(torch.rand(1, 3, 256, 192))]
+        [(1, 40, 64, 48), (1, 80, 32, 24), (1, 160, 16, 12), (1, 320, 8, 6)]
+        >>> net.out_channels, net.strides
+        ((40, 80, 160, 320), (4, 8, 16, 32))
+    """
+
+    step = staticmethod(separable_step)
+    fusion = LiteFusion
+    stem_type = LiteStem
+    stem_defaults = dict(stem_channels=32, out_channels=32, expand_ratio=1)
+    #: What the width of the stem must be a multiple of.
+    stem_multiple = 2
+    #: Options of the blocks that are no part of the table.
+    block_options: Mapping[str, Any] = {}
+    module_types: tuple[str, ...] = (
+        "LITE",
+        "NAIVE",
+        "LITE_SPATIAL",
+        "LITE_CROSS",
+        "LITE_ACM",
+        "LITE_DSC",
+        "LITE_ACM_DSC",
+    )
+    archs: Mapping[str, dict] = {
+        "18": arch_row(_18, "LITE"),
+        "30": arch_row(_30, "LITE"),
+        "18_spatial": arch_row(_18, "LITE_SPATIAL"),
+        "18_cross": arch_row(_18, "LITE_CROSS"),
+        "18_acm": arch_row(_18, "LITE_ACM"),
+        "18_dsc": arch_row(_18, "LITE_DSC"),
+        "18_acm_dsc": arch_row(_18, "LITE_ACM_DSC"),
+    }
+
+    def __init__(
+        self,
+        arch: str | dict | None = None,
+        extra: dict | None = None,
+        in_channels: int = 3,
+        with_head: bool | None = None,
+        out_indices: int | tuple[int, ...] = (0,),
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        norm_eval: bool = False,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        found = find_arch(
+            arch, extra, self.archs, "18", self.module_types, self.stem_defaults,
+            self.stem_multiple,
+        )  # fmt: skip
+        if with_head is None:
+            with_head = True if found.with_head is None else found.with_head
+        elif found.with_head not in (None, with_head):
+            raise ValueError(
+                f"with_head={with_head!r} contradicts with_head={found.with_head} in "
+                "the dict of the architecture; give one of them"
+            )
+        super().__init__(
+            in_channels, with_head, out_indices, conv_cfg, norm_cfg, norm_eval,
+            frozen_stages, with_cp, init_cfg,
+        )  # fmt: skip
+        cfgs = dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
+        self.stem = self.stem_type(in_channels, **found.stem, **cfgs)
+        stages = []
+        for row in found.stages:
+            config = BlockConfig(
+                row.channels, row.reduce_ratio, **cfgs, **self.block_options
+            )
+            block = BLOCK_TYPES[row.module_type]
+            block.check(config)
+            make = partial(block.make, config, row.num_blocks, with_cp)
+            stages.append(Stage(row.channels, row.num_modules, make, row.with_fuse))
+        self.build_stages(found.stem["out_channels"], stages)
+
+
+class NaiveLiteHRNet(LiteHRNet):
+    """Naive Lite-HRNet: plain shuffle units in the place of channel weighting.
+
+    Rows of ``arch`` (modules 2, 4, 2; two blocks in each module):
+
+    ================  ==================  =====================================
+    arch              widths              blocks
+    ================  ==================  =====================================
+    '18'              30, 60, 120, 240    shuffle units (Lite-HRNet, Table 1)
+    'wider_18'        40, 80, 160, 320    the same
+    'wider_18_drop1'  40, 80, 160, 320    without the first 1x1 convolution and
+                                          the ReLU after the second (Table 5)
+    'wider_18_drop2'  40, 80, 160, 320    without both 1x1 convolutions (Table 5)
+    ================  ==================  =====================================
+
+    Arguments as of :class:`LiteHRNet`; ``module_type`` in a dict is 'NAIVE'.
+
+    Example:
+        >>> import torch
+        >>> from mmlitehrnet import NaiveLiteHRNet
+        >>> net = NaiveLiteHRNet(arch='wider_18')
+        >>> [tuple(x.shape) for x in net(torch.rand(1, 3, 256, 192))]
+        [(1, 40, 64, 48)]
+    """
+
+    module_types = ("NAIVE", "NAIVE_DROP1", "NAIVE_DROP2")
+    archs = {
+        "18": arch_row(_18, "NAIVE", (30, 60, 120, 240)),
+        "wider_18": arch_row(_18, "NAIVE"),
+        "wider_18_drop1": arch_row(_18, "NAIVE_DROP1"),
+        "wider_18_drop2": arch_row(_18, "NAIVE_DROP2"),
+    }

@@ -1,0 +1,66 @@
+"""Which registries get what, and how name clashes are settled.
+
+The networks go into MMEngine's own registry, the root of those of all its libraries:
+a library that does not know a name asks there. So they are found in MMPose,
+MMSegmentation, MMDetection, MMPretrain and any other one, and none is imported for it.
+
+What a library registers itself comes before the root's. A registry imports the modules
+of its library when it is first asked for something, and MMPose registers a
+``LiteHRNet`` then, stopping with an error if the name is taken. What must come after
+a library's own modules is therefore handed to the registry as one more module to
+import, after them.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from mmengine.registry import MODELS
+
+from .models import backbones, necks
+
+#: (package, registry) -> our module to import after the package's own.
+LATER_MODULES: dict[tuple[str, str], str] = {
+    ("mmpose", "MODELS"): "mmlitehrnet.models.mmpose_models",
+    ("mmpose", "KEYPOINT_CODECS"): "mmlitehrnet.codecs",
+    ("mmpose", "VISUALIZERS"): "mmlitehrnet.compat.drawing",
+    ("mmpose", "DATASETS"): "mmlitehrnet.datasets.pose",
+    ("mmseg", "DATASETS"): "mmlitehrnet.datasets.seg",
+}
+
+
+def find_registries(package: str) -> ModuleType | None:
+    """Return the registries of a package, or None if it is not installed.
+
+    Only ``package.registry`` is imported, none of the package's models.
+
+    Raises:
+        ImportError: If the package is there but cannot be imported.
+    """
+    try:
+        return import_module(f"{package}.registry")
+    except ImportError as error:
+        if error.name is not None and error.name.split(".")[0] != package:
+            raise
+        return None
+
+
+def import_with(registry, module: str) -> None:
+    """Import ``module`` after the modules that ``registry`` imports by itself."""
+    if all(location in sys.modules for location in registry._locations):
+        import_module(module)
+    else:
+        registry._locations.append(module)
+
+
+def register_all() -> None:
+    """Register the networks, and what the packages that are installed need."""
+    for module in (backbones, necks):
+        for name in module.__all__:
+            MODELS.register_module(name=name, module=getattr(module, name), force=True)
+    for (package, registry), module in LATER_MODULES.items():
+        registries = find_registries(package)
+        if registries is not None:
+            import_with(getattr(registries, registry), module)

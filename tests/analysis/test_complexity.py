@@ -1,0 +1,402 @@
+"""Complexity: the papers' counter, what is executed, and the papers' tables."""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import modelindex
+import pytest
+import torch
+from mmengine import Config
+from torch import nn
+
+from mmlitehrnet import LiteHRNet
+from mmlitehrnet.analysis import paper_tables
+from mmlitehrnet.analysis.complexity import (
+    Cost,
+    count_parameters,
+    measure,
+    multiply_accumulates,
+    paper_flops,
+    part_of,
+    total,
+)
+from mmlitehrnet.analysis.networks import PoseNetwork, call_on
+from mmlitehrnet.analysis.paper_tables import DITE_CELLS, NETWORKS, SMALL, compare
+from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
+
+ROOT = Path(__file__).parents[2]
+ROWS = {row.name: row for row in NETWORKS + DITE_CELLS}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_every_row_of_the_papers_tables_is_reproduced(row):
+    for result in compare(row):
+        assert result.agrees, (result, result.released, result.printed)
+
+
+def test_the_papers_tables_are_complete():
+    assert len(NETWORKS) == 14
+    assert len(DITE_CELLS) == 16
+    printed_at_384 = [row.name for row in NETWORKS if paper_tables.LARGE in row.printed]
+    assert len(printed_at_384) == 5
+
+
+def test_every_row_has_a_config():
+    def arguments(backbone):
+        defaults = dict(num_groups=(1, 1, 2, 4), num_kernels=(4, 4, 2, 1))
+        dite = backbone["type"] == "DiteHRNet"
+        return {**(defaults if dite else {}), **backbone}
+
+    configs = [Config.fromfile(path) for path in (ROOT / "configs/pose").rglob("*.py")]
+    found = [
+        arguments(cfg.model.backbone) for cfg in configs if "backbone" in cfg.model
+    ]
+    for row in ROWS.values():
+        assert arguments(dict(type=row.type, **row.args)) in found, row.name
+
+
+def test_a_row_that_is_off_is_seen():
+    row = NETWORKS[1]
+    off = paper_tables.Comparison(row, SMALL, row.params, row.released[SMALL] + 0.02)
+    assert not off.agrees
+    assert not off._replace(flops=row.released[SMALL], params=row.params + 1).agrees
+    assert off._replace(flops=row.released[SMALL] + 0.009).agrees
+    large = next(row for row in NETWORKS if paper_tables.LARGE in row.printed)
+    off = paper_tables.Comparison(large, paper_tables.LARGE, large.params, 400.0)
+    assert not off.agrees
+
+
+# The networks that MMPose has too: MMPose's arguments, ours, joints of the head.
+def lite_extra(num_modules, module_type="LITE", widths=(40, 80, 160, 320)):
+    return dict(
+        stem=dict(stem_channels=32, out_channels=32, expand_ratio=1),
+        num_stages=3,
+        stages_spec=dict(
+            num_modules=num_modules,
+            num_branches=(2, 3, 4),
+            num_blocks=(2, 2, 2),
+            module_type=(module_type,) * 3,
+            with_fuse=(True,) * 3,
+            reduce_ratios=(8, 8, 8),
+            num_channels=(widths[:2], widths[:3], widths),
+        ),
+        with_head=True,
+    )
+
+
+def hrnet_extra():
+    stages = dict(
+        stage1=dict(
+            num_modules=1,
+            num_branches=1,
+            block="BOTTLENECK",
+            num_blocks=(1,),
+            num_channels=(32,),
+        )
+    )
+    for k in (2, 3, 4):
+        stages[f"stage{k}"] = dict(
+            num_modules=1,
+            num_branches=k,
+            block="BASIC",
+            num_blocks=(2,) * k,
+            num_channels=(16, 32, 64, 128)[:k],
+        )
+    return stages
+
+
+MMPOSE_TWINS = {
+    "Lite-HRNet-18": ("LiteHRNet", lite_extra((2, 4, 2)), 40),
+    "Lite-HRNet-30": ("LiteHRNet", lite_extra((3, 8, 3)), 40),
+    "Naive Lite-HRNet-18": (
+        "LiteHRNet",
+        lite_extra((2, 4, 2), "NAIVE", (30, 60, 120, 240)),
+        30,
+    ),
+    "Small HRNet-W16": ("HRNet", hrnet_extra(), 16),
+}
+
+
+def mmpose_network(name):
+    import mmpose.models.backbones as theirs
+
+    kind, extra, width = MMPOSE_TWINS[name]
+    backbone = getattr(theirs, kind)(extra)
+    backbone.out_channels = (width,)
+    return PoseNetwork(backbone, 17)
+
+
+def own_network(name):
+    row = ROWS[name]
+    return PoseNetwork(getattr(paper_tables.backbones, row.type)(**row.args), 17)
+
+
+@pytest.mark.parametrize("name", MMPOSE_TWINS)
+def test_paper_flops_equal_those_of_mmposes_networks(name):
+    # Ours call functions where MMPose's call modules; the count is the same.
+    flops = []
+    for network in (own_network(name), mmpose_network(name)):
+        flops.append(sum(paper_flops(network, call_on(network, (256, 192))).values()))
+    assert flops[0] == flops[1]
+
+
+def test_released_fusions_run_the_paths_from_branch_0_twice():
+    macs = []
+    for network in (own_network("Lite-HRNet-18"), mmpose_network("Lite-HRNet-18")):
+        counts = multiply_accumulates(network, call_on(network, (256, 192)))
+        macs.append(sum(counts.values()) / 1e6)
+    assert macs == pytest.approx([198.63, 242.35], abs=0.005)
+
+
+def convolution_macs(network, size):
+    """Multiply-accumulates of the convolution modules, each called once."""
+    flops = {}
+
+    def hook_for(name):
+        def hook(module, inputs, output):
+            kernel = module.weight[0].numel()
+            flops[name] = kernel * output[0].numel()
+
+        return hook
+
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(hook_for(name))
+    with torch.no_grad():
+        call_on(network, size)()
+    return flops
+
+
+def test_multiply_accumulates_of_a_network_of_convolutions_are_theirs():
+    network = own_network("Lite-HRNet-18").eval()
+    size = (64, 96)
+    expected = convolution_macs(network, size)
+    assert multiply_accumulates(network, call_on(network, size)) == expected
+
+
+def flops_of(module, *shape):
+    x = torch.zeros(shape)
+    return sum(paper_flops(module, lambda: module(x)).values())
+
+
+@pytest.mark.parametrize(
+    "module, shape, flops",
+    [
+        (
+            nn.Conv2d(6, 4, 3, stride=2, padding=1, bias=False),
+            (1, 6, 9, 8),
+            54 * 4 * 20,
+        ),
+        (nn.Conv2d(6, 4, (3, 1), groups=2), (1, 6, 10, 8), (9 * 4 + 4) * 64),
+        (nn.BatchNorm2d(3), (1, 3, 4, 5), 120),
+        (nn.BatchNorm2d(3, affine=False), (1, 3, 4, 5), 60),
+        (nn.SyncBatchNorm(3), (1, 3, 4, 5), 120),
+        (nn.ReLU(), (1, 3, 4, 5), 60),
+        (nn.Sigmoid(), (1, 3, 4, 5), 0),
+        # Windows of 3 and 3 rows (rows 0-2, 2-4) and of 2 columns, all plus one.
+        (nn.AdaptiveAvgPool2d((2, 2)), (1, 3, 5, 4), 3 * (4 + 4) * (3 + 3)),
+        (nn.AdaptiveAvgPool2d(1), (1, 3, 4, 5), 3 * 5 * 6),
+        (nn.Upsample(scale_factor=2), (1, 3, 4, 5), 80),
+    ],
+)
+def test_paper_flops_of_a_module(module, shape, flops):
+    assert flops_of(module, *shape) == flops
+
+
+class Twice(nn.Module):
+    """Calls a module twice and multiplies matrices by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 1, bias=False)
+
+    def forward(self, x):
+        x = self.conv(self.conv(x))
+        return x.flatten(2).transpose(1, 2) @ x.flatten(2)
+
+
+def test_only_what_is_executed_counts_a_module_called_twice_twice():
+    network = Twice()
+    x = torch.zeros(1, 2, 3, 4)
+    assert paper_flops(network, lambda: network(x)) == {"conv": 4 * 12}
+    macs = multiply_accumulates(network, lambda: network(x))
+    assert macs == {"conv": 2 * 4 * 12, "": 12 * 12 * 2}
+
+
+def test_measuring_leaves_the_network_as_it_was():
+    network = LiteHRNet(norm_eval=True).train()
+    modes = [module.training for module in network.modules()]
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    measure(network, call_on(network, (32, 32)))
+    assert [module.training for module in network.modules()] == modes
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    for module in network.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+
+
+@pytest.mark.parametrize(
+    "module, part",
+    [
+        ("backbone.stem.conv1.conv", "stem"),
+        ("backbone.conv2", "stem"),
+        ("backbone.layer1.0.conv1", "layer1"),
+        ("backbone.transition0.0.1", "transition0"),
+        ("backbone.stage0.1.layers.0.depthwise_convs.1.conv", "stage0 blocks"),
+        ("backbone.stage2.0.branches.1.0.conv1", "stage2 blocks"),
+        ("backbone.stage1.0.fuse_layers.0.1.0", "stage1 fusions"),
+        ("backbone.head_layer.projects.0", "head_layer"),
+        ("head.final_layer", "head"),
+        ("decode_head.convs.0.conv", "decode_head"),
+    ],
+)
+def test_part_of(module, part):
+    assert part_of(module) == part
+
+
+def test_parts_sum_up_to_the_whole():
+    network = own_network("Lite-HRNet-18")
+    run = call_on(network, (64, 64))
+    parts = measure(network, run)
+    assert total(parts) == Cost(
+        sum(count_parameters(network).values()),
+        sum(paper_flops(network, run).values()),
+        sum(multiply_accumulates(network, run).values()),
+    )
+    assert list(parts) == [
+        "stem",
+        *(
+            f"{name}{i}{suffix}"
+            for i in range(3)
+            for name, suffix in (
+                ("transition", ""),
+                ("stage", " blocks"),
+                ("stage", " fusions"),
+            )
+        ),
+        "head_layer",
+        "head",
+    ]
+
+
+def seg_config(**preprocessor):
+    norm_cfg = dict(type="SyncBN")
+    head = dict(
+        type="FCNHead", channels=8, num_convs=1, num_classes=19, concat_input=False
+    )
+    head.update(norm_cfg=norm_cfg)
+    model = dict(
+        type="EncoderDecoder",
+        data_preprocessor=dict(type="SegDataPreProcessor", **preprocessor),
+        backbone=dict(
+            type="LiteHRNet", norm_cfg=norm_cfg, out_indices=(0, 1), with_head=True
+        ),
+        decode_head=dict(in_channels=40, in_index=0, **head),
+        auxiliary_head=dict(in_channels=40, in_index=1, **head),
+    )
+    imports = dict(imports=["mmlitehrnet"])
+    return Config(dict(model=model, default_scope="mmseg", custom_imports=imports))
+
+
+def test_segmentors_are_measured_too():
+    cfg = seg_config(size=(64, 128))
+    assert config_input_size(cfg) == (64, 128)
+    network = network_from_config(cfg)
+    parts = measure(network, call_on(network, config_input_size(cfg)))
+    assert parts["decode_head"].macs == 16 * 32 * (9 * 40 * 8 + 8 * 19)
+    # Only training runs the auxiliary head.
+    assert parts["auxiliary_head"].macs == parts["auxiliary_head"].flops == 0
+    assert parts["auxiliary_head"].params == parts["decode_head"].params
+
+
+def test_a_config_without_a_size_is_an_error():
+    with pytest.raises(ValueError, match="input size"):
+        config_input_size(seg_config())
+
+
+def run_tool(monkeypatch, capsys, *args):
+    monkeypatch.setattr(sys, "argv", ["complexity.py", *map(str, args)])
+    code = 0
+    try:
+        runpy.run_path(str(ROOT / "tools/complexity.py"), run_name="__main__")
+    except SystemExit as stop:
+        code = stop.code
+    return code, capsys.readouterr()
+
+
+LITE_18 = ROOT / "configs/pose/litehrnet_18_coco_256x192.py"
+
+
+@pytest.mark.parametrize(
+    "size, flops", [((), "205.23"), (("--input-size", 384, 288), "461.56")]
+)
+def test_tool_prints_the_parts_and_the_total(monkeypatch, capsys, size, flops):
+    code, printed = run_tool(monkeypatch, capsys, LITE_18, *size)
+    assert not code
+    (line,) = (row for row in printed.out.splitlines() if row.startswith("| total"))
+    assert re.split(r"\s*\|\s*", line)[2:4] == ["1,130,769", flops]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        (),
+        (LITE_18, "--paper"),
+        ("--paper", "--input-size", 9, 9),
+        (LITE_18, "--input-size", 0, 9),
+    ],
+)
+def test_tool_refuses_what_makes_no_sense(monkeypatch, capsys, args):
+    code, printed = run_tool(monkeypatch, capsys, *args)
+    assert code == 2
+    assert "error:" in printed.err
+
+
+@pytest.mark.parametrize(
+    "name, content, words",
+    [
+        ("a.py", None, "there is no such file"),
+        ("a.txt", "model = {}", "cannot be read: OSError: Only py/yml"),
+        ("a.py", "model = (", "cannot be read: SyntaxError"),
+        ("a.py", '_base_ = "none.py"', "cannot be read: FileNotFoundError.*none.py"),
+        ("a.py", "width = 3", "it has no model"),
+    ],
+)
+def test_files_that_are_no_configs(monkeypatch, capsys, tmp_path, name, content, words):
+    path = tmp_path / name
+    if content is not None:
+        path.write_text(content)
+    code, printed = run_tool(monkeypatch, capsys, path)
+    assert code == 2
+    assert re.search(f"^complexity: error: config {path}:? .*{words}", printed.err)
+
+
+def test_changes_that_do_not_fit_a_config():
+    with pytest.raises(ValueError, match=f"config {LITE_18}: --cfg-options: .*arch"):
+        load_config(LITE_18, {"model.backbone.arch.width": 1})
+
+
+@pytest.mark.parametrize("off, expected", [(0, 0), (1, 1)])
+def test_tool_fails_if_a_row_is_off(monkeypatch, capsys, off, expected):
+    row = ROWS["Naive Lite-HRNet-18"]
+    changed = row._replace(params=row.params + off)
+    monkeypatch.setattr(paper_tables, "NETWORKS", (changed,))
+    monkeypatch.setattr(paper_tables, "DITE_CELLS", DITE_CELLS[:1])
+    code, printed = run_tool(monkeypatch, capsys, "--paper")
+    assert code == expected
+    assert ("off: Naive Lite-HRNet-18" in printed.out) == bool(off)
+
+
+@pytest.mark.parametrize("task", ["pose", "det", "cls"])
+def test_model_index_has_the_measured_figures(task):
+    index = modelindex.load(str(ROOT / f"configs/{task}/metafile.yml"))
+    for model in index.models:
+        cfg = Config.fromfile(ROOT / model.config)
+        network = network_from_config(cfg)
+        cost = total(measure(network, call_on(network, config_input_size(cfg))))
+        given = model.metadata.data
+        assert given["Parameters"] == cost.params, model.name
+        assert given["FLOPs"] == cost.macs, model.name

@@ -1,0 +1,399 @@
+"""tools/predict.py: pictures and results are those of MMPose and MMSegmentation."""
+
+import json
+import os
+import re
+import shutil
+from types import SimpleNamespace
+
+import cv2
+import mmcv
+import numpy as np
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.structures import InstanceData
+from mmpose.apis import MMPoseInferencer, inference_topdown
+from mmpose.apis import init_model as init_pose
+from mmseg.apis import inference_model
+from mmseg.apis import init_model as init_seg
+
+from mmlitehrnet.apis import SegPredictor, find_media
+from mmlitehrnet.apis.model import network_from_config
+from mmlitehrnet.sample_data import make_cityscapes, make_coco
+from tests.models.backbones.reference import sane_weights
+from tests.running import ROOT
+from tests.tools import run_tool
+
+POSE = ROOT / "configs/pose/naive_litehrnet_18_coco_256x192.py"
+SEG = ROOT / "configs/seg/demo/litehrnet_18_sample_128x256.py"
+COCO = ROOT.parent / "shared/data/coco"
+TINY = dict(
+    stages_spec=dict(num_modules=(1,), module_type=("NAIVE",), num_channels=((8, 16),)),
+)
+DETECTOR = """
+default_scope = "mmdet"
+model = dict(type="FixedBoxes")
+test_dataloader = dict(
+    dataset=dict(
+        type="CocoDataset",
+        pipeline=[
+            dict(type="LoadImageFromFile"),
+            dict(type="PackDetInputs", meta_keys=("img_path", "ori_shape")),
+        ],
+    )
+)
+visualizer = dict(type="DetLocalVisualizer")
+"""
+
+
+@MODELS.register_module()
+class FixedBoxes(BaseModel):
+    """A detector that has the boxes, labels and scores of its weights."""
+
+    def __init__(self, found=((0.0,) * 6,) * 4):
+        super().__init__(data_preprocessor=dict(type="mmdet.DetDataPreprocessor"))
+        self.found = torch.nn.Parameter(torch.tensor(found))
+
+    def forward(self, inputs, data_samples=None, mode="predict"):
+        for sample in data_samples:
+            boxes, labels, scores = self.found.detach().split([4, 1, 1], dim=1)
+            sample.pred_instances = InstanceData(
+                bboxes=boxes, labels=labels.flatten().long(), scores=scores.flatten()
+            )
+        return data_samples
+
+
+@pytest.fixture(scope="module")
+def pose(tmp_path_factory):
+    """Config and checkpoint of a tiny pose estimator."""
+    folder = tmp_path_factory.mktemp("pose")
+    config = folder / "pose.py"
+    backbone = f"backbone=dict(_delete_=True, type='NaiveLiteHRNet', arch={TINY!r})"
+    config.write_text(
+        f'_base_ = "{POSE}"\nmodel = dict({backbone}, head=dict(in_channels=8))\n'
+    )
+    model = network_from_config(Config.fromfile(config))
+    sane_weights(model.backbone)
+    torch.nn.init.normal_(model.head.final_layer.weight)
+    checkpoint = folder / "pose.pth"
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(epoch=1)), checkpoint)
+    return config, checkpoint
+
+
+@pytest.fixture(scope="module")
+def seg(tmp_path_factory):
+    """Config and checkpoint of a segmentor."""
+    model = network_from_config(Config.fromfile(SEG))
+    sane_weights(model.backbone)
+    checkpoint = tmp_path_factory.mktemp("seg") / "seg.pth"
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(iter=1)), checkpoint)
+    return SEG, checkpoint
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    folder = make_coco(tmp_path_factory.mktemp("people") / "a", 0, 3, quiet=True)
+    return folder / "val2017"
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory):
+    root = tmp_path_factory.mktemp("streets") / "a"
+    make_cityscapes(root, 0, 2, size=(128, 256), quiet=True)
+    return sorted(root.glob("leftImg8bit/val/*/*.png"))
+
+
+@pytest.fixture
+def detector(tmp_path):
+    """Config and checkpoint of a detector of two people, a bad box and a dog."""
+    config, checkpoint = tmp_path / "det.py", tmp_path / "det.pth"
+    config.write_text(DETECTOR)
+    found = [
+        [10, 20, 90, 200, 0, 0.9],
+        [150, 30, 300, 220, 0, 0.6],
+        [0, 0, 50, 50, 0, 0.1],
+        [100, 100, 200, 200, 16, 0.9],
+    ]
+    weights = FixedBoxes(torch.tensor(found, dtype=torch.float).tolist()).state_dict()
+    torch.save(dict(state_dict=weights, meta={}), checkpoint)
+    return ["--det-config", config, "--det-checkpoint", checkpoint], checkpoint
+
+
+def video_of(path, images):
+    height, width = images[0].shape[:2]
+    code = cv2.VideoWriter_fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(path), code, 7, (width, height))
+    for image in images:
+        writer.write(cv2.resize(image, (width, height)))
+    writer.release()
+    return path
+
+
+def frames_of(path):
+    video = cv2.VideoCapture(str(path))
+    frames = []
+    while (frame := video.read()[1]) is not None:
+        frames.append(frame)
+    return frames, video.get(cv2.CAP_PROP_FPS)
+
+
+def expected_people(pose, image, boxes):
+    model = init_pose(str(pose[0]), str(pose[1]), device="cpu")
+    found = inference_topdown(model, image, np.array(boxes, np.float32))
+    return np.concatenate([sample.pred_instances.keypoints for sample in found])
+
+
+def keypoints_of(people):
+    return np.array([person["keypoints"] for person in people])
+
+
+def test_folder_of_people(pose, people, tmp_path, capsys):
+    """The whole image is one person where there is no detector."""
+    assert run_tool("predict", people, *pose, "--out", tmp_path) == 0
+    assert "3 of 3 done" in capsys.readouterr().out
+    for path in sorted(people.iterdir()):
+        image = cv2.imread(str(path))
+        height, width = image.shape[:2]
+        found = json.loads((tmp_path / f"results/{path.stem}.json").read_text())
+        expected = expected_people(pose, image, [[0, 0, width, height]])
+        np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-2)
+        drawn = cv2.imread(str(tmp_path / f"pictures/{path.stem}.jpg"))
+        assert drawn.shape == image.shape
+        # The photo in its colours, with something drawn on it.
+        off = np.abs(drawn.astype(int) - image).max(axis=2)
+        assert np.median(off) < 10 and off.max() > 100
+
+
+def test_boxes_of_a_detector(pose, people, detector, tmp_path):
+    path = sorted(people.iterdir())[0]
+    options, _ = detector
+    out = ("--out", tmp_path / "a")
+    assert run_tool("predict", path, *pose, *options, *out) == 0
+    found = json.loads((tmp_path / f"a/results/{path.stem}.json").read_text())
+    boxes = [[10, 20, 90, 200], [150, 30, 300, 220]]
+    expected = expected_people(pose, cv2.imread(str(path)), boxes)
+    np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-2)
+
+    out = ("--out", tmp_path / "b", "--det-category", 16)
+    assert run_tool("predict", path, *pose, *options, *out) == 0
+    found = json.loads((tmp_path / f"b/results/{path.stem}.json").read_text())
+    assert np.squeeze(found[0]["bbox"]).tolist() == [100, 100, 200, 200]
+
+
+def test_nobody_is_drawn_where_the_detector_sees_nobody(
+    pose, people, detector, tmp_path
+):
+    path = sorted(people.iterdir())[0]
+    options = (*detector[0], "--box-threshold", 0.95, "--out", tmp_path)
+    assert run_tool("predict", path, *pose, *options) == 0
+    assert json.loads((tmp_path / f"results/{path.stem}.json").read_text()) == []
+    drawn = cv2.imread(str(tmp_path / f"pictures/{path.stem}.jpg"))
+    assert np.abs(drawn.astype(int) - cv2.imread(str(path))).max() < 100
+
+
+def test_video_of_people(pose, people, tmp_path):
+    images = [cv2.imread(str(path)) for path in sorted(people.iterdir())]
+    video = video_of(tmp_path / "walk.mp4", images)
+    assert run_tool("predict", video, *pose, "--out", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out/results/walk.json").read_text())
+    assert [frame["frame_id"] for frame in found] == [0, 1, 2]
+    inputs, fps = frames_of(video)
+    drawn, drawn_fps = frames_of(tmp_path / "out/pictures/walk.mp4")
+    assert (len(drawn), drawn_fps) == (3, fps)
+    height, width = inputs[1].shape[:2]
+    expected = expected_people(pose, inputs[1], [[0, 0, width, height]])
+    people = keypoints_of(found[1]["instances"])
+    np.testing.assert_allclose(people, expected, atol=1e-2)
+
+
+def test_streets(seg, streets, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(streets[0], folder / "a.b.png")
+    video_of(folder / "drive.mp4", [cv2.imread(str(path)) for path in streets])
+    earlier, other = (tmp_path / f"results/drive/{x}.png" for x in ("000002", "notes"))
+    earlier.parent.mkdir(parents=True)
+    earlier.touch()
+    other.touch()
+    assert run_tool("predict", folder, *seg, "--out", tmp_path, "--device", "cpu") == 0
+    assert other.exists() and not earlier.exists()
+    model = init_seg(str(seg[0]), str(seg[1]), device="cpu")
+    inputs, _ = frames_of(folder / "drive.mp4")
+    cases = {"a.b": cv2.imread(str(streets[0]))}
+    cases |= {f"drive/{k:06d}": frame for k, frame in enumerate(inputs)}
+    assert len(cases) == 3
+    for name, image in cases.items():
+        labels = cv2.imread(str(tmp_path / f"results/{name}.png"), cv2.IMREAD_UNCHANGED)
+        expected = inference_model(model, image).pred_sem_seg.data[0].numpy()
+        assert labels.dtype == np.uint8 and len(np.unique(labels)) > 1
+        np.testing.assert_array_equal(labels, expected)
+    assert (tmp_path / "pictures/a.b.jpg").exists()
+    assert len(frames_of(tmp_path / "pictures/drive.mp4")[0]) == 2
+
+
+@pytest.mark.parametrize("opacity", [0, 1])
+def test_colours_of_streets(seg, streets, opacity):
+    image = cv2.imread(str(streets[0]))
+    predictor = SegPredictor(Config.fromfile(seg[0]), seg[1], opacity=opacity)
+    drawn, labels = predictor(image)
+    palette = np.array(
+        init_seg(str(seg[0]), str(seg[1]), "cpu").dataset_meta["palette"]
+    )
+    expected = palette[labels][..., ::-1] if opacity else image
+    assert np.abs(drawn.astype(int) - expected).max() <= 1
+
+
+def test_classes_are_the_configs_where_the_checkpoint_has_none(seg, streets):
+    config = Config.fromfile(seg[0])
+    names = dict(classes=tuple("abcdefghijklmnopqrs"), palette=[[9, 8, 7]] * 19)
+    config.test_dataloader.dataset.metainfo = names
+    predictor = SegPredictor(config, seg[1], opacity=1)
+    drawn, _ = predictor(cv2.imread(str(streets[0])))
+    assert (drawn == (7, 8, 9)).all()
+
+
+def test_the_rest_of_a_mixed_folder_goes_on(pose, people, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good = sorted(people.iterdir())[0]
+    for name in ("same.jpg", "same.jpeg", "good.jpg"):
+        shutil.copy(good, folder / name)
+    (folder / "cut.jpg").write_bytes(good.read_bytes()[:100])
+    (folder / "text.png").write_text("no image")
+    (folder / "empty.bmp").touch()
+    (folder / "broken.mp4").write_text("no video")
+    (folder / "notes.txt").touch()
+    (folder / "sub").mkdir()
+    assert run_tool("predict", folder, *pose, "--out", tmp_path) == 1
+    out = capsys.readouterr().out
+    assert "skipped, neither image nor video: notes.txt" in out
+    for name in ("cut.jpg", "text.png", "empty.bmp", "broken.mp4"):
+        assert f"failed: {folder / name} cannot be read" in out
+    assert "3 of 7 done" in out
+    names = {"good", "same.jpg", "same.jpeg"}
+    assert {path.stem for path in (tmp_path / "results").iterdir()} == names
+    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == names
+
+
+def test_a_video_that_does_not_say_how_long_it_is(tmp_path, monkeypatch):
+    """As OpenCV 5 has it for a file that is no video."""
+    broken = SimpleNamespace(opened=False, frame_cnt=-1)
+    monkeypatch.setattr(mmcv, "VideoReader", lambda path: broken)
+    (tmp_path / "a.mp4").touch()
+    ((medium,), _) = find_media(tmp_path)
+    assert medium.num_frames == 1
+
+
+def test_inputs_that_hold_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+        find_media(tmp_path / "none")
+    with pytest.raises(ValueError, match="holds no image and no video"):
+        find_media(tmp_path)
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(ValueError, match="neither an image nor a video"):
+        find_media(tmp_path / "a.txt")
+
+
+def test_the_input_is_not_replaced(pose, people, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(sorted(people.iterdir())[0], folder / "a.jpg")
+    before = (folder / "a.jpg").read_bytes()
+    assert run_tool("predict", folder, *pose, "--out", tmp_path) == 1
+    assert "is the input" in capsys.readouterr().out
+    assert (folder / "a.jpg").read_bytes() == before
+
+
+def test_the_input_is_not_replaced_by_its_labels(seg, streets, tmp_path, capsys):
+    path = tmp_path / "results/a.png"
+    path.parent.mkdir()
+    shutil.copy(streets[0], path)
+    before = path.read_bytes()
+    assert run_tool("predict", path, *seg, "--out", tmp_path) == 1
+    assert f"{path} is the input" in capsys.readouterr().out.replace("\n", "")
+    assert path.read_bytes() == before
+
+
+class Malicious:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.target),)
+
+
+def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
+    image = sorted(people.iterdir())[0]
+    options, det_checkpoint = detector
+    evil = tmp_path / "evil.pth"
+    torch.save(dict(state_dict=Malicious(tmp_path / "run")), evil)
+    detection = tmp_path / "det.py"
+    cases = {
+        (tmp_path / "no.jpg", *pose): "there is no such file or folder",
+        (image, tmp_path / "no.py", pose[1]): "config .*no.py: there is no such file",
+        (image, pose[0], tmp_path / "no.pth"): "no.pth: there is no such",
+        (image, pose[0], evil): "holds more than weights",
+        (
+            image,
+            pose[0],
+            seg[1],
+        ): "does not fit the model of .*pose.py: .*(lacks|not one)",
+        (image, detection, det_checkpoint): "default_scope='mmdet'",
+        (
+            image,
+            *pose,
+            "--cfg-options",
+            "model.backbone.arch=99",
+        ): "pose.py cannot be built: .*99",
+        (image, *seg, *options): "--det-config: not an option",
+        (image, *pose, "--opacity", 1): "--opacity: not an option",
+        (image, *pose, *options[:3], evil): "holds more than weights",
+        (image, *pose, *options[:3], seg[1]): "does not fit the model of .*det.py",
+    }
+    for arguments, words in cases.items():
+        assert run_tool("predict", *arguments, "--out", tmp_path / "out") == 2, words
+        error = capsys.readouterr().err
+        assert re.search(words, error), error
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "option, value, words",
+    [
+        ("--out", "{file}", ".*a.jpg: a folder is needed, .*a.jpg is a file"),
+        ("--out", "{file}/b", ".*b: a folder is needed, .*a.jpg is a file"),
+        ("--device", "foo", "foo: a device that PyTorch finds is needed"),
+        ("--device", "cuda:99", "cuda:99: a device that PyTorch finds is needed"),
+        ("--opacity", "7", "7: must be 0 to 1"),
+        ("--score-threshold", "5", "5: must be 0 to 1"),
+        ("--box-threshold", "nan", "nan: must be 0 to 1"),
+    ],
+)
+def test_bad_options_are_named(tmp_path, capsys, option, value, words):
+    file = tmp_path / "a.jpg"
+    file.touch()
+    arguments = (file, "config.py", "a.pth", option, value.format(file=file))
+    with pytest.raises(SystemExit) as stop:
+        run_tool("predict", *arguments)
+    assert stop.value.code == 2
+    assert re.search(f"argument {option}: {words}", capsys.readouterr().err)
+
+
+def test_inferencer_of_mmpose_takes_our_configs(people):
+    """What the documentation shows for Python."""
+    config = ROOT / "configs/pose/naive_litehrnet_18_mpii_256x256.py"
+    inferencer = MMPoseInferencer(str(config), det_model="whole_image", device="cpu")
+    (result,) = inferencer(str(sorted(people.iterdir())[0]))
+    assert len(result["predictions"][0][0]["keypoints"]) == 16
+
+
+@pytest.mark.skipif(not COCO.is_dir(), reason=f"the real images of {COCO} are missing")
+def test_real_images(pose, tmp_path, capsys):
+    assert run_tool("predict", COCO, *pose, "--out", tmp_path) == 0
+    assert "4 of 4 done" in capsys.readouterr().out
+    names = sorted(path.stem for path in (tmp_path / "results").iterdir())
+    assert names == sorted(path.stem for path in COCO.glob("*.jpg"))

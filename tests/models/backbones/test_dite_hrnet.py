@@ -1,0 +1,175 @@
+"""DiteHRNet: equal to the released code, and what goes beyond it."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmlitehrnet import DiteHRNet
+from tests.models.backbones.reference import (
+    difference,
+    gradient_difference,
+    gradients,
+    images,
+    sane_weights,
+)
+
+GOLDEN = Path(__file__).parents[2] / "data" / "ditehrnet_tiny_official.npz"
+WIDTHS = (16, 32, 64, 128)
+TINY = dict(
+    stages_spec=dict(
+        num_modules=(1, 1, 2), num_channels=(WIDTHS[:2], WIDTHS[:3], WIDTHS)
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def golden():
+    """Numbers of the released code in a tiny configuration."""
+    with np.load(GOLDEN) as file:
+        return {key: file[key] for key in file.files}
+
+
+def golden_state_dict(golden):
+    prefix = "state_dict/"
+    return {
+        key[len(prefix) :]: torch.from_numpy(value)
+        for key, value in golden.items()
+        if key.startswith(prefix)
+    }
+
+
+def test_official_pooling_reproduces_the_released_code(golden):
+    extra = json.loads(str(golden["config"]))
+    net = DiteHRNet(extra=extra, context_pooling="official").eval()
+    net.load_state_dict(golden_state_dict(golden), strict=True)
+    trace = {}
+    for name in ("stem", "stage0", "stage1", "stage2"):
+        getattr(net, name).register_forward_hook(
+            lambda module, args, out, name=name: trace.update({name: out})
+        )
+    with torch.no_grad():
+        (output,) = net(torch.from_numpy(golden["input"]))
+    assert difference(output, torch.from_numpy(golden["output"])) <= 1e-5
+    traced = [key for key in golden if key.startswith("trace/")]
+    assert len(traced) == 10
+    for key in traced:
+        name, _, branch = key[len("trace/") :].partition(".")
+        ours = trace[name][int(branch)] if branch else trace[name]
+        assert difference(ours, torch.from_numpy(golden[key])) <= 1e-5, key
+
+
+def test_window_pooling_differs_from_the_released_code(golden):
+    net = DiteHRNet(extra=json.loads(str(golden["config"]))).eval()
+    net.load_state_dict(golden_state_dict(golden), strict=True)
+    with torch.no_grad():
+        (output,) = net(torch.from_numpy(golden["input"]))
+    assert difference(output, torch.from_numpy(golden["output"])) > 1e-3
+
+
+@pytest.mark.parametrize("arch, num_params", [("18", 1_186_933), ("30", 1_862_549)])
+@pytest.mark.parametrize("context_pooling", ["window", "official"])
+def test_full_size_networks(arch, num_params, context_pooling):
+    net = DiteHRNet(arch, context_pooling=context_pooling).eval()
+    joints = 17 * (40 + 1)
+    assert sum(p.numel() for p in net.parameters()) + joints == num_params
+    with torch.no_grad():
+        (y,) = net(images(1, 3, 256, 192))
+    assert y.shape == (1, 40, 64, 48)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (250, 190), (272, 208)])
+def test_any_input_size_with_windows(size):
+    net = DiteHRNet(TINY, out_indices=(0, 1, 2, 3))
+    for x in (images(2, 3, *size), images(1, 3, *size)):
+        for stride, y in zip(net.strides, net.train()(x)):
+            assert y.isfinite().all()
+            assert y.shape[2:] == tuple(-(-side // stride) for side in size)
+
+
+def test_official_pooling_names_sizes_that_it_cannot_do():
+    net = DiteHRNet(TINY, context_pooling="official")
+    with pytest.raises(ValueError, match="context_pooling='official'.*63x48.*32x24"):
+        net(images(1, 3, 250, 190))
+
+
+def test_batch_of_one_trains_and_keeps_the_statistics_of_its_attention():
+    net = sane_weights(DiteHRNet(TINY)).train()
+    before = copy.deepcopy(net.state_dict())
+    grads = gradients(net, images(1, 3, 64, 64))
+    assert all(g.isfinite().all() for g in grads.values() if g is not None)
+    after = net.state_dict()
+    # The stem's maps have many values per channel, its attention only one.
+    attention = "stem.branch1.0.conv.attention.bn.running_mean"
+    assert torch.equal(after[attention], before[attention])
+    conv = "stem.conv1.bn.running_mean"
+    assert not torch.equal(after[conv], before[conv])
+
+
+def test_samples_of_a_batch_do_not_mix():
+    net = sane_weights(DiteHRNet(TINY).double()).eval()
+    x = images(3, 3, 64, 96, dtype=torch.float64)
+    (together,) = net(x)
+    alone = torch.cat([net(x[k : k + 1])[0] for k in range(3)])
+    # The untrained network amplifies rounding; a sample of another would be seen.
+    assert difference(together, alone) <= 1e-9
+
+
+def test_every_trainable_parameter_gets_a_gradient():
+    net = sane_weights(DiteHRNet(TINY))
+    unused = [k for k, g in gradients(net, images(2, 3, 64, 64)).items() if g is None]
+    trainable = dict(net.named_parameters())
+    assert not [key for key in unused if trainable[key].requires_grad]
+    # Only the masks of the lowest resolutions, which the released code has too.
+    assert all(".dcm.conv_mask." in key for key in unused)
+
+
+def test_checkpointing_changes_neither_gradients_nor_statistics():
+    plain = sane_weights(DiteHRNet(TINY).double())
+    lean = DiteHRNet(TINY, with_cp=True).double()
+    lean.load_state_dict(plain.state_dict())
+    x = images(2, 3, 32, 64, dtype=torch.float64)
+    expected = {k: g for k, g in gradients(plain, x).items() if g is not None}
+    ours = {k: g for k, g in gradients(lean, x).items() if g is not None}
+    assert gradient_difference(ours, expected) <= 1e-12
+    for key, value in lean.state_dict().items():
+        torch.testing.assert_close(
+            value, plain.state_dict()[key], rtol=1e-12, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize(
+    "kwargs, error, words",
+    [
+        (dict(context_pooling="mean"), ValueError, ["context_pooling", "'mean'"]),
+        (dict(num_groups=(1, 1, 2)), ValueError, ["num_groups", "(1, 1, 2)"]),
+        (dict(num_groups=(1, 1, 2, 7)), ValueError, ["num_groups", "7", "320"]),
+        (dict(num_kernels=(4, 4, 2, 0)), ValueError, ["num_kernels", "0"]),
+        (dict(num_kernels=4), TypeError, ["num_kernels", "4"]),
+        (dict(arch="40"), ValueError, ["arch", "'40'", "'30'"]),
+        (
+            dict(extra=dict(TINY, stem=dict(stem_channels=20, out_channels=20))),
+            ValueError,
+            ["stem_channels", "8", "20"],
+        ),
+    ],
+)
+def test_bad_arguments_are_named(kwargs, error, words):
+    with pytest.raises(error) as caught:
+        DiteHRNet(**kwargs)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_groups_and_kernels_shape_the_split_convolution():
+    net = DiteHRNet(num_groups=(4, 2, 1, 1), num_kernels=(1, 2, 4, 4))
+    convs = net.stage2[0].layers[0].conv
+    assert [len(branch.conv) for branch in convs] == [4, 2, 1, 1]
+    sides = [conv.conv.kernel_size[0] for conv in convs[0].conv]
+    assert sides == [3, 5, 7, 9]
+    assert isinstance(convs[0].conv[0].conv, nn.Conv2d)
+    assert convs[3].conv[0].conv.aggregation.weight.shape == (4, 160, 1, 3, 3)

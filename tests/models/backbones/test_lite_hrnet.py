@@ -1,0 +1,381 @@
+"""LiteHRNet and NaiveLiteHRNet: equal to MMPose's where it works, working beyond."""
+
+import argparse
+import copy
+
+import pytest
+import torch
+from mmengine.config import DictAction
+from mmpose.models.backbones.litehrnet import LiteHRNet as MMPoseLiteHRNet
+
+from mmlitehrnet import LiteHRNet, NaiveLiteHRNet
+from tests.models.backbones.reference import (
+    difference,
+    gradient_difference,
+    gradients,
+    images,
+    sane_weights,
+)
+
+LITE_WIDTHS = (40, 80, 160, 320)
+NAIVE_WIDTHS = (30, 60, 120, 240)
+
+
+def mmpose_extra(
+    num_modules=(2, 4, 2), module_type="LITE", widths=LITE_WIDTHS, with_head=True
+):
+    """A network in the words of MMPose's configs."""
+    return dict(
+        stem=dict(stem_channels=32, out_channels=32, expand_ratio=1),
+        num_stages=3,
+        stages_spec=dict(
+            num_modules=num_modules,
+            num_branches=(2, 3, 4),
+            num_blocks=(2, 2, 2),
+            module_type=(module_type,) * 3,
+            with_fuse=(True, True, True),
+            reduce_ratios=(8, 8, 8),
+            num_channels=(widths[:2], widths[:3], widths),
+        ),
+        with_head=with_head,
+    )
+
+
+# One of each size and kind: our class and row, and MMPose's description of it.
+NETWORKS = {
+    "litehrnet_18": (LiteHRNet, "18", mmpose_extra()),
+    "litehrnet_30": (LiteHRNet, "30", mmpose_extra((3, 8, 3))),
+    "naive_18": (NaiveLiteHRNet, "18", mmpose_extra((2, 4, 2), "NAIVE", NAIVE_WIDTHS)),
+    "wider_naive_18": (NaiveLiteHRNet, "wider_18", mmpose_extra((2, 4, 2), "NAIVE")),
+}
+# A network small enough to be built in every combination.
+TINY = mmpose_extra((1, 1, 2), widths=(8, 16, 24, 32))
+
+
+def mmpose_twin(net, extra, dtype=torch.float64):
+    """MMPose's network on sane weights, and ours with the same, loaded strictly."""
+    reference = sane_weights(MMPoseLiteHRNet(copy.deepcopy(extra)).to(dtype))
+    net = net.to(dtype)
+    net.load_state_dict(reference.state_dict(), strict=True)
+    return net, reference
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_state_dict_keys_are_those_of_mmpose(name):
+    cls, arch, extra = NETWORKS[name]
+    ours = cls(arch).state_dict()
+    theirs = MMPoseLiteHRNet(copy.deepcopy(extra)).state_dict()
+    assert list(ours) == list(theirs)
+    assert all(ours[k].shape == theirs[k].shape for k in theirs)
+
+
+@pytest.mark.parametrize(
+    "dtype, tolerance", [(torch.float64, 1e-10), (torch.float32, 2e-5)]
+)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_outputs_and_gradients_equal_mmpose(name, dtype, tolerance):
+    cls, arch, extra = NETWORKS[name]
+    ours, theirs = mmpose_twin(cls(arch), extra, dtype)
+    x = images(2, 3, 128, 96, dtype=dtype)
+    theirs.eval()
+    with torch.no_grad():
+        expected = theirs(x)[0]
+        assert expected.std() > 0.1 * expected.abs().mean()  # Not a constant.
+        assert difference(ours.eval()(x)[0], expected) <= tolerance
+    theirs.train()
+    with torch.no_grad():
+        assert difference(ours.train()(x)[0], theirs(x)[0]) <= tolerance
+    assert gradient_difference(gradients(ours, x), gradients(theirs, x)) <= tolerance
+
+
+@pytest.mark.parametrize("module_type", ["LITE", "NAIVE"])
+def test_extra_of_mmpose_configs_gives_the_same_network(module_type):
+    extra = mmpose_extra(module_type=module_type)
+    ours, theirs = mmpose_twin(LiteHRNet(extra=extra), extra)
+    x = images(1, 3, 64, 64, dtype=torch.float64)
+    theirs.eval()
+    assert difference(ours.eval()(x)[0], theirs(x)[0]) <= 1e-10
+    # The positional `extra` of MMPose is our `arch`.
+    assert list(LiteHRNet(extra).state_dict()) == list(theirs.state_dict())
+
+
+def test_one_module_type_for_each_stage():
+    extra = mmpose_extra((1, 1, 1))
+    extra["stages_spec"]["module_type"] = ("NAIVE", "LITE", "NAIVE")
+    extra["stages_spec"]["with_fuse"] = (True, False, True)
+    extra["stem"] = dict(stem_channels=24, out_channels=40, expand_ratio=1.5)
+    ours, theirs = mmpose_twin(LiteHRNet(extra=extra), extra)
+    x = images(2, 3, 64, 96, dtype=torch.float64)
+    theirs.eval()
+    assert difference(ours.eval()(x)[0], theirs(x)[0]) <= 1e-10
+
+
+def test_without_head_equals_mmpose_and_leaves_out_what_is_unused():
+    extra = mmpose_extra(with_head=False)
+    ours = LiteHRNet(extra=extra)
+    theirs = MMPoseLiteHRNet(copy.deepcopy(extra))
+    num_theirs, num_ours = (
+        sum(p.numel() for p in net.parameters()) for net in (theirs, ours)
+    )
+    assert num_theirs - num_ours == 223_600
+    ours, theirs = mmpose_twin(ours, extra)
+    x = images(1, 3, 64, 64, dtype=torch.float64)
+    theirs.eval()
+    assert difference(ours.eval()(x)[0], theirs(x)[0]) <= 1e-10
+
+
+@pytest.mark.parametrize("with_head", [True, False])
+@pytest.mark.parametrize("mask", range(1, 16))
+def test_every_parameter_gets_a_gradient(with_head, mask):
+    out_indices = tuple(i for i in range(4) if mask >> i & 1)
+    net = LiteHRNet(dict(TINY, with_head=with_head), out_indices=out_indices)
+    maps = sane_weights(net)(images(2, 3, 64, 64))
+    assert tuple(y.shape[1] for y in maps) == net.out_channels
+    assert tuple(64 // y.shape[2] for y in maps) == net.strides
+    unused = [k for k, g in gradients(net, images(2, 3, 64, 64)).items() if g is None]
+    assert not unused
+
+
+def test_maps_do_not_depend_on_which_others_are_asked_for():
+    for with_head in (True, False):
+        extra = dict(TINY, with_head=with_head)
+        whole = sane_weights(LiteHRNet(extra, out_indices=(0, 1, 2, 3)).double()).eval()
+        x = images(1, 3, 64, 64, dtype=torch.float64)
+        expected = whole(x)
+        for out_indices in [(0,), (1,), (3,), (3, 1), (2, 0)]:
+            part = LiteHRNet(extra, out_indices=out_indices).double().eval()
+            part.load_state_dict(whole.state_dict(), strict=True)
+            for index, y in zip(out_indices, part(x)):
+                assert difference(y, expected[index]) <= 1e-12
+
+
+@pytest.mark.parametrize("cls, arch", [(LiteHRNet, "18"), (NaiveLiteHRNet, "18")])
+def test_checkpointing_changes_neither_gradients_nor_statistics(cls, arch):
+    plain = sane_weights(cls(arch).double())
+    lean = cls(arch, with_cp=True).double()
+    lean.load_state_dict(plain.state_dict())
+    x = images(2, 3, 64, 64, dtype=torch.float64)
+    assert gradient_difference(gradients(lean, x), gradients(plain, x)) <= 1e-12
+    expected = plain.state_dict()
+    for key, value in lean.state_dict().items():
+        torch.testing.assert_close(value, expected[key], rtol=1e-12, atol=1e-12)
+
+
+def test_checkpointing_keeps_fewer_activations():
+    saved = []
+
+    def count(net):
+        saved.clear()
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t: saved.append(t.numel()) or t, lambda t: t
+        ):
+            net.train()(images(2, 3, 128, 128))
+        return sum(saved)
+
+    assert count(LiteHRNet(with_cp=True)) < 0.6 * count(LiteHRNet())
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (250, 190), (272, 208), (64, 97)])
+@pytest.mark.parametrize("cls", [LiteHRNet, NaiveLiteHRNet])
+def test_any_input_size(cls, size):
+    net = cls(out_indices=(0, 1, 2, 3))
+    for x in (images(2, 3, *size), images(1, 3, *size)):
+        for stride, y in zip(net.strides, net.train()(x)):
+            assert y.isfinite().all()
+            assert y.shape[2:] == tuple(-(-side // stride) for side in size)
+
+
+@pytest.mark.parametrize("size", [(253, 189), (96, 127)])
+def test_odd_sizes_that_mmpose_can_do_are_equal(size):
+    ours, theirs = mmpose_twin(LiteHRNet("18"), mmpose_extra())
+    x = images(1, 3, *size, dtype=torch.float64)
+    theirs.eval()
+    assert difference(ours.eval()(x)[0], theirs(x)[0]) <= 1e-10
+
+
+def test_train_and_eval_return_the_network():
+    net = LiteHRNet(TINY)
+    assert net.eval() is net and not net.training
+    assert net.train() is net and net.training
+
+
+def test_input_is_not_changed():
+    x = images(1, 3, 64, 64)
+    before = x.clone()
+    LiteHRNet(TINY)(x)
+    NaiveLiteHRNet("18")(x)
+    assert torch.equal(x, before)
+
+
+def test_norm_eval_keeps_the_running_statistics():
+    net = LiteHRNet(TINY, norm_eval=True).train()
+    before = copy.deepcopy(net.state_dict())
+    net(images(2, 3, 64, 64))
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+@pytest.mark.parametrize("frozen_stages", [-1, 0, 1, 2, 3])
+def test_frozen_stages(frozen_stages):
+    net = LiteHRNet(TINY, frozen_stages=frozen_stages).train()
+    before = copy.deepcopy(net.state_dict())
+    grads = gradients(net, images(2, 3, 64, 64))
+    steps = ["stem", "stage0", "stage1", "stage2", "head_layer"]
+    for k, name in enumerate(steps):
+        frozen = k <= frozen_stages
+        own = [g for key, g in grads.items() if key.startswith(name + ".")]
+        assert own and all((g is None) == frozen for g in own)
+        means = [k for k in before if k.startswith(name) and "running_mean" in k]
+        for key in means:
+            assert torch.equal(net.state_dict()[key], before[key]) == frozen
+
+
+def test_pretrained_weights(tmp_path):
+    source = sane_weights(LiteHRNet("18"))
+    path = str(tmp_path / "weights.pth")
+    torch.save(
+        {"state_dict": {f"backbone.{k}": v for k, v in source.state_dict().items()}},
+        path,
+    )
+    net = LiteHRNet(
+        "18", init_cfg=dict(type="Pretrained", checkpoint=path, prefix="backbone.")
+    )
+    net.init_weights()
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, source.state_dict()[key])
+
+
+def test_default_initialisation_is_that_of_mmpose():
+    net = LiteHRNet("18")
+    net.init_weights()
+    weights = torch.cat(
+        [m.weight.flatten() for m in net.modules() if isinstance(m, torch.nn.Conv2d)]
+    )
+    assert weights.std().item() == pytest.approx(0.001, rel=0.05)
+
+
+def stages(**changes):
+    """TINY with changes to its stages_spec."""
+    return dict(TINY, stages_spec=dict(TINY["stages_spec"], **changes))
+
+
+BAD_ARGUMENTS = [
+    (dict(arch="19"), ValueError, ["arch", "'19'", "'18'"]),
+    (dict(arch=19), ValueError, ["arch", "'19'", "'18'"]),
+    (dict(arch=1.8), TypeError, ["arch", "1.8", "'18'"]),
+    (dict(arch="18", extra=TINY), ValueError, ["arch", "extra"]),
+    (dict(extra="18"), TypeError, ["extra", "'18'"]),
+    (dict(extra=dict(TINY, heads=1)), ValueError, ["extra", "heads", "stages_spec"]),
+    (dict(extra=dict(stem={})), ValueError, ["extra", "stages_spec"]),
+    (
+        dict(extra=dict(TINY, num_stages=4)),
+        ValueError,
+        ["num_modules", "4 elements", "got 3"],
+    ),
+    (dict(extra=dict(TINY, with_head="yes")), TypeError, ["with_head", "'yes'"]),
+    (
+        dict(extra=dict(TINY, stem=dict(stem_channels=33))),
+        ValueError,
+        ["stem_channels", "multiple of 2", "33"],
+    ),
+    (dict(extra=stages(num_modules=(2, 4))), ValueError, ["num_modules", "(2, 4)"]),
+    (dict(extra=stages(num_modules=(0, 1, 1))), ValueError, ["num_modules", "0"]),
+    (dict(extra=stages(num_blocks=(2, 2, 2.5))), TypeError, ["num_blocks", "2.5"]),
+    (dict(extra=stages(num_branches=(2, 3, 3))), ValueError, ["num_branches", "3"]),
+    (
+        dict(extra=stages(module_type=("LITE", "LITE", "HEAVY"))),
+        ValueError,
+        ["module_type", "HEAVY", "NAIVE"],
+    ),
+    (
+        dict(arch=dict(stages_spec=dict(TINY["stages_spec"], num_modules=(1, 1)))),
+        ValueError,
+        ["num_modules", "3 elements", "(1, 1)"],
+    ),
+    (dict(arch=dict(stem=dict(expand_ratio=1e400))), ValueError, ["expand_ratio"]),
+    (dict(extra=stages(reduce_ratios=(8, 8, 0))), ValueError, ["reduce_ratios", "0"]),
+    (dict(extra=stages(reduce_ratios=(8, 99, 8))), ValueError, ["99", "24"]),
+    (
+        dict(extra=stages(num_channels=((8, 15), (8, 16, 24), (8, 16, 24, 32)))),
+        ValueError,
+        ["num_channels", "15", "even"],
+    ),
+    (
+        dict(extra=stages(num_channels=((4, 16), (8, 16, 24), (8, 16, 24, 32)))),
+        ValueError,
+        ["num_channels", "at least 8", "4"],
+    ),
+    (dict(extra=stages(num_channels=((8, 16), 8, 16))), TypeError, ["num_channels"]),
+    (dict(extra=TINY, with_head=False), ValueError, ["with_head"]),
+    (dict(with_head=1), TypeError, ["with_head", "1"]),
+    (dict(in_channels=0), ValueError, ["in_channels", "0"]),
+    (dict(in_channels="3"), TypeError, ["in_channels", "'3'"]),
+    (dict(out_indices=()), ValueError, ["out_indices", "()"]),
+    (dict(out_indices=(0, 4)), ValueError, ["out_indices", "(0, 4)", "0 to 3"]),
+    (dict(out_indices=(-1,)), ValueError, ["out_indices", "(-1,)"]),
+    (dict(out_indices=(1, 1)), ValueError, ["out_indices", "(1, 1)"]),
+    (dict(out_indices="0"), TypeError, ["out_indices", "'0'"]),
+    (dict(out_indices=(0.0,)), TypeError, ["out_indices", "0.0"]),
+    (dict(frozen_stages=4), ValueError, ["frozen_stages", "4", "3"]),
+    (dict(frozen_stages=None), TypeError, ["frozen_stages", "None"]),
+    (dict(norm_cfg="BN"), TypeError, ["norm_cfg", "'BN'"]),
+    (dict(norm_cfg=dict(type="BM")), ValueError, ["norm_cfg", "'BN'", "'BM'"]),
+    (dict(conv_cfg="Conv2d"), TypeError, ["conv_cfg", "'Conv2d'"]),
+    (dict(conv_cfg=dict(kind=1)), TypeError, ["conv_cfg", "'type'", "'kind'"]),
+    (dict(conv_cfg=dict(type="Conf")), ValueError, ["conv_cfg", "'Conf'"]),
+    (dict(with_cp="no"), TypeError, ["with_cp", "'no'"]),
+    (dict(norm_eval=None), TypeError, ["norm_eval", "None"]),
+    (
+        dict(
+            extra=dict(stages(with_fuse=(True, True, False)), with_head=False),
+        ),
+        ValueError,
+        ["out_indices", "with_fuse"],
+    ),
+]
+
+
+@pytest.mark.parametrize("kwargs, error, words", BAD_ARGUMENTS)
+def test_bad_arguments_are_named(kwargs, error, words):
+    with pytest.raises(error) as caught:
+        LiteHRNet(**kwargs)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_name_of_digits_from_the_command_line():
+    """--cfg-options makes numbers of them, in quotes or not."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    options = parser.parse_args(["--cfg-options", "arch='30'"]).cfg_options
+    assert options == dict(arch=30)
+    net = LiteHRNet(**options)
+    assert net.state_dict().keys() == LiteHRNet("30").state_dict().keys()
+
+
+def test_maps_of_a_stage_without_fusion_come_in_the_order_asked_for():
+    spec = dict(num_modules=(1,), num_channels=((8, 16),), with_fuse=(False,))
+    net = LiteHRNet(dict(stages_spec=spec), with_head=False, out_indices=(1, 0))
+    maps = net(torch.rand(1, 3, 64, 64))
+    assert [y.shape[1] for y in maps] == list(net.out_channels) == [16, 8]
+
+
+def test_naive_network_takes_no_lite_blocks():
+    with pytest.raises(ValueError, match="module_type.*'NAIVE'.*'LITE'"):
+        NaiveLiteHRNet(extra=mmpose_extra())
+
+
+@pytest.mark.parametrize(
+    "x, error, words",
+    [
+        (torch.rand(3, 64, 64), ValueError, ["(N, 3, H, W)", "(3, 64, 64)"]),
+        (torch.rand(1, 1, 64, 64), ValueError, ["(N, 3, H, W)", "(1, 1, 64, 64)"]),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), TypeError, ["torch.uint8"]),
+        (torch.rand(0, 3, 64, 64), ValueError, ["empty", "(0, 3, 64, 64)"]),
+        ([torch.rand(1, 3, 64, 64)], TypeError, ["list"]),
+    ],
+)
+def test_bad_inputs_are_named(x, error, words):
+    with pytest.raises(error) as caught:
+        LiteHRNet(TINY)(x)
+    for word in words:
+        assert word in str(caught.value)

@@ -1,0 +1,164 @@
+"""SmallHRNet: equal to MMPose's and MMSegmentation's HRNet."""
+
+import copy
+
+import pytest
+import torch
+from mmpose.models.backbones.hrnet import HRNet as MMPoseHRNet
+from mmseg.models.backbones.hrnet import HRNet as MMSegHRNet
+
+from mmlitehrnet import SmallHRNet
+from tests.models.backbones.reference import (
+    difference,
+    gradient_difference,
+    gradients,
+    images,
+    sane_weights,
+)
+
+ARCHS = tuple(SmallHRNet.archs)
+PEERS = {
+    "mmpose": (MMPoseHRNet, dict()),
+    "mmseg": (MMSegHRNet, dict(upsample="bilinear", out_indices=(0, 1, 2, 3))),
+}
+
+
+@pytest.mark.parametrize("peer", PEERS)
+@pytest.mark.parametrize("arch", ARCHS)
+def test_equals_upstream(arch, peer):
+    upstream, kwargs = PEERS[peer]
+    theirs = sane_weights(upstream(copy.deepcopy(SmallHRNet.archs[arch])).double())
+    ours = SmallHRNet(arch, **kwargs).double()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    x = images(2, 3, 128, 96, dtype=torch.float64)
+    for mode in (False, True):
+        theirs.train(mode), ours.train(mode)
+        for y, expected in zip(ours(x), theirs(x)):
+            assert difference(y, expected) <= 1e-10
+    assert gradient_difference(gradients(ours, x), gradients(theirs, x)) <= 1e-10
+
+
+def test_sizes_that_are_no_multiples_of_32_equal_mmseg():
+    theirs = sane_weights(MMSegHRNet(copy.deepcopy(SmallHRNet.archs["w16"])).double())
+    ours = SmallHRNet("w16", upsample="bilinear", out_indices=(0, 1, 2, 3)).double()
+    ours.load_state_dict(theirs.state_dict())
+    x = images(1, 3, 250, 190, dtype=torch.float64)
+    ours.eval(), theirs.eval()
+    for y, expected in zip(ours(x), theirs(x)):
+        assert difference(y, expected) <= 1e-10
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_extra_of_upstream_configs(mode):
+    extra = copy.deepcopy(SmallHRNet.archs["w18_v2"])
+    extra["stage4"]["multiscale_output"] = True
+    if mode == "bilinear":
+        extra["upsample"] = dict(mode="bilinear", align_corners=False)
+    theirs = sane_weights(MMPoseHRNet(copy.deepcopy(extra)).double())
+    theirs.eval()
+    ours = SmallHRNet(extra=extra).double().eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    x = images(1, 3, 64, 64, dtype=torch.float64)
+    assert len(ours(x)) == 4
+    for y, expected in zip(ours(x), theirs(x)):
+        assert difference(y, expected) <= 1e-10
+
+
+def test_parameters_of_the_paper():
+    joints = 17 * (16 + 1)
+    num_params = sum(p.numel() for p in SmallHRNet("w16").parameters())
+    assert num_params + joints == 1_284_961
+
+
+@pytest.mark.parametrize("with_head", [True, False])
+@pytest.mark.parametrize("out_indices", [(0,), (2,), (0, 3), (0, 1, 2, 3)])
+def test_every_parameter_gets_a_gradient_at_any_size(with_head, out_indices):
+    net = sane_weights(SmallHRNet(with_head=with_head, out_indices=out_indices))
+    x = images(2, 3, 65, 90)
+    for y, width, stride in zip(net(x), net.out_channels, net.strides):
+        assert y.shape == (2, width, -(-65 // stride), -(-90 // stride))
+    assert not [k for k, g in gradients(net, x).items() if g is None]
+
+
+def test_checkpointing_changes_neither_gradients_nor_statistics():
+    plain = sane_weights(SmallHRNet().double())
+    lean = SmallHRNet(with_cp=True).double()
+    lean.load_state_dict(plain.state_dict())
+    x = images(2, 3, 64, 64, dtype=torch.float64)
+    assert gradient_difference(gradients(lean, x), gradients(plain, x)) <= 1e-12
+    for key, value in lean.state_dict().items():
+        torch.testing.assert_close(
+            value, plain.state_dict()[key], rtol=1e-12, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("frozen_stages", range(-1, 5))
+def test_frozen_stages_are_those_of_mmpose(frozen_stages):
+    extra = SmallHRNet.archs["w16"]
+    theirs = MMPoseHRNet(copy.deepcopy(extra), frozen_stages=frozen_stages)
+    ours = SmallHRNet(frozen_stages=frozen_stages)
+    expected = {k: p.requires_grad for k, p in theirs.named_parameters()}
+    assert {k: p.requires_grad for k, p in ours.named_parameters()} == expected
+
+
+def changed(stage, **changes):
+    arch = copy.deepcopy(SmallHRNet.archs["w16"])
+    arch[stage].update(changes)
+    return arch
+
+
+ALIGNED = dict(mode="bilinear", align_corners=True)
+
+
+@pytest.mark.parametrize(
+    "kwargs, error, words",
+    [
+        (dict(arch="w32"), ValueError, ["arch", "'w32'", "w16"]),
+        (dict(extra="w16"), TypeError, ["extra", "'w16'"]),
+        (dict(arch="w16", extra={}), ValueError, ["arch", "extra"]),
+        (dict(extra={}), ValueError, ["extra", "stage1"]),
+        (
+            dict(extra=changed("stage2", block="BASE")),
+            ValueError,
+            ["block", "BASE", "BASIC"],
+        ),
+        (
+            dict(extra=changed("stage3", num_channels=(16, 32))),
+            ValueError,
+            ["num_channels", "3 elements", "(16, 32)"],
+        ),
+        (dict(extra=changed("stage3", num_branches=2)), ValueError, ["num_branches"]),
+        (
+            dict(extra=changed("stage4", num_modules=0)),
+            ValueError,
+            ["num_modules", "0"],
+        ),
+        (dict(upsample="cubic"), ValueError, ["upsample", "'cubic'", "bilinear"]),
+        (
+            dict(extra=dict(SmallHRNet.archs["w16"], upsample=dict(mode="cubic"))),
+            ValueError,
+            ["extra['upsample']['mode']", "'cubic'", "bilinear"],
+        ),
+        (
+            dict(extra=dict(SmallHRNet.archs["w16"], upsample=ALIGNED)),
+            ValueError,
+            ["extra['upsample']['align_corners']", "True", "False"],
+        ),
+        (
+            dict(
+                extra=dict(SmallHRNet.archs["w16"], upsample=dict(mode="bilinear")),
+                upsample="nearest",
+            ),
+            ValueError,
+            ["upsample", "'bilinear'", "'nearest'"],
+        ),
+        (dict(frozen_stages=5), ValueError, ["frozen_stages", "5", "4"]),
+        (dict(out_indices=(4,)), ValueError, ["out_indices", "(4,)"]),
+    ],
+)
+def test_bad_arguments_are_named(kwargs, error, words):
+    with pytest.raises(error) as caught:
+        SmallHRNet(**kwargs)
+    for word in words:
+        assert word in str(caught.value)

@@ -1,0 +1,77 @@
+"""Batch normalisation of a single value per channel."""
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from mmlitehrnet import LiteHRNet
+from mmlitehrnet.models.layers.activation_checkpointing import Blocks
+from mmlitehrnet.models.layers.norm import BatchNorm2d, SyncBatchNorm, single_value_norm
+
+
+@pytest.mark.parametrize("cls", [BatchNorm2d, SyncBatchNorm])
+def test_single_value_uses_and_keeps_the_running_statistics(cls):
+    norm = cls(4)
+    norm.running_mean.uniform_(), norm.running_var.uniform_(0.5, 2)
+    before = {k: v.clone() for k, v in norm.state_dict().items()}
+    x = torch.randn(1, 4, 1, 1)
+    y = norm.train()(x)
+    assert torch.equal(y, norm.eval()(x))
+    assert all(torch.equal(v, before[k]) for k, v in norm.state_dict().items())
+    # What PyTorch says there:
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        nn.BatchNorm2d(4).train()(x)
+
+
+def test_single_value_in_a_process_group_of_one(tmp_path):
+    dist.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1
+    )
+    try:
+        test_single_value_uses_and_keeps_the_running_statistics(SyncBatchNorm)
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("kind", ["BN", "SyncBN"])
+def test_initialisers_know_it(kind):
+    net = LiteHRNet(
+        norm_cfg=dict(type=kind),
+        init_cfg=dict(type="Constant", val=0.5, layer="_BatchNorm"),
+    )
+    net.init_weights()
+    assert (net.stem.conv1.bn.weight == 0.5).all()
+
+
+def test_everything_else_is_batch_normalisation():
+    ours, theirs = BatchNorm2d(4), nn.BatchNorm2d(4)
+    for shape in [(2, 4, 1, 1), (1, 4, 1, 2), (3, 4, 5, 5)]:
+        x = torch.randn(shape)
+        assert torch.equal(ours(x), theirs(x))
+        for key, value in theirs.state_dict().items():
+            assert torch.equal(ours.state_dict()[key], value)
+
+
+def test_other_layers_are_left_as_they_are():
+    cfg = dict(type="GN", num_groups=2)
+    assert single_value_norm(cfg) == cfg
+    assert single_value_norm(dict(type=nn.BatchNorm2d))["type"] is nn.BatchNorm2d
+    cfg = dict(type="BN", requires_grad=False, momentum=0.03)
+    assert single_value_norm(cfg) == dict(cfg, type=BatchNorm2d)
+
+
+def test_checkpointing_counts_a_batch_once_with_a_layer_that_insists_on_a_counter():
+    norm = nn.SyncBatchNorm(4)
+    x = torch.randn(2, 4, 3, 3, requires_grad=True)
+    Blocks(norm, with_cp=True)(x).sum().backward()
+    assert norm.num_batches_tracked == 1
+    assert torch.allclose(norm.running_mean, 0.1 * x.mean((0, 2, 3)))
+
+
+def test_checkpointing_counts_a_batch_once_with_instance_normalisation():
+    norms = [nn.InstanceNorm2d(4, track_running_stats=True) for _ in range(2)]
+    x = torch.randn(2, 4, 3, 3, requires_grad=True)
+    for norm, with_cp in zip(norms, (False, True)):
+        Blocks(norm, with_cp=with_cp)(x).sum().backward()
+    assert torch.equal(norms[0].running_mean, norms[1].running_mean)
