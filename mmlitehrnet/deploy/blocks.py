@@ -9,14 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..models.layers.channel_weighting import (
-    ConditionalChannelWeighting,
     CrossResolutionWeighting,
     SpatialWeighting,
 )
 from ..models.layers.context_modeling import DenseContextModeling, GlobalContextModeling
 from ..models.layers.dynamic_conv import DynamicSplitConv
 from ..models.layers.residual import ResidualBlock
-from ..models.layers.shuffle import ShuffleUnit
+from ..models.layers.shuffle import ChannelSplitBlock, ShuffleUnit
 from .channels import NONE, Layout, after_shuffle, natural_layout, second_half, take
 from .context import DenseContext, GlobalContext
 from .convs import Conv, chain, depthwise_conv
@@ -121,8 +120,8 @@ class PerBranch(nn.ModuleList):
         return [module(x) for module, x in zip(self, xs)]
 
 
-def _parts(block: ConditionalChannelWeighting) -> list[nn.Module]:
-    return [getattr(block, name) for name in block.part_names]
+def _parts(block: ChannelSplitBlock) -> list[nn.Module]:
+    return [part for part in block.children() if not isinstance(part, nn.Identity)]
 
 
 def _is_spatial(part: nn.Module) -> bool:
@@ -194,7 +193,7 @@ def deploy_half(
 
 
 def deploy_halves(
-    blocks: Sequence[ConditionalChannelWeighting], layouts: Layouts, form: Form
+    blocks: Sequence[ChannelSplitBlock], layouts: Layouts, form: Form
 ) -> tuple[nn.Module, Layouts]:
     """Inference form of the blocks that see all branches, on half of the channels."""
     modules = []
@@ -205,7 +204,7 @@ def deploy_halves(
 
 
 def deploy_weightings(
-    blocks: Sequence[ConditionalChannelWeighting], layouts: Layouts, form: Form
+    blocks: Sequence[ChannelSplitBlock], layouts: Layouts, form: Form
 ) -> tuple[nn.Module, Layouts]:
     """Inference form of the blocks that see all branches, on all channels."""
     merged, single = [], []
@@ -326,7 +325,7 @@ def deploy_blocks(
     blocks: nn.Module, layouts: Layouts, form: Form
 ) -> tuple[nn.Module, Layouts]:
     """Inference form of a module's blocks, and the layouts of their results."""
-    if isinstance(blocks[0], ConditionalChannelWeighting):
+    if isinstance(blocks[0], ChannelSplitBlock):
         deploy = deploy_halves if form.plain else deploy_weightings
         return deploy(blocks, layouts, form)
     pairs = [deploy_branch(b, layout, form) for b, layout in zip(blocks, layouts)]

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.layers.fusion import DiteFusion, Fusion, LiteFusion, upsample_bilinear
+from ..models.layers.fusion import Fusion, upsample_bilinear
 from .channels import Layout
 from .convs import chain
 from .fold import folded_chain
 from .forms import Form
 from .resize import is_times, repeat_to
-
-#: Class of the fusion -> what the other branches see of branch 0.
-CARRIED = {Fusion: "input", LiteFusion: "sum", DiteFusion: "activated"}
 
 
 class FusedRow(nn.Module):
@@ -105,15 +102,15 @@ class DeployedFusion(nn.Module):
 
     def __init__(self, fusion: Fusion, layouts: Sequence[Layout], form: Form) -> None:
         super().__init__()
-        self.carried = CARRIED[type(fusion)]
+        self.first_branch = fusion.first_branch
         self.outputs = fusion.outputs
         results = list(layouts)
         first = layouts[0]
-        if fusion.first_factor != 1:
+        if fusion.first_branch.weight != 1:
             # 2 x_0 + ... is computed as x_0 + .../2, and its readers take it double.
-            scale = first.scale / fusion.first_factor
+            scale = first.scale / fusion.first_branch.weight
             results[0] = first._replace(scale=scale)
-        if fusion.carries_first:
+        if fusion.first_branch.seen != "input":
             first = results[0]
         nearest = fusion.upsample is not upsample_bilinear
 
@@ -131,7 +128,7 @@ class DeployedFusion(nn.Module):
                         first if j == 0 else layouts[j],
                         results[i],
                         form.multiple,
-                        fusion.first_factor if j == 0 else 1,
+                        fusion.first_branch.weight if j == 0 else 1,
                     )[0]
                 )
             self.rows[str(i)] = FusedRow(i, paths[i:], paths[:i], nearest, form.fixed)
@@ -144,9 +141,10 @@ class DeployedFusion(nn.Module):
         fused = {}
         for row in self.rows.values():
             total = row(first, xs)
-            if row.branch == 0 and self.carried == "sum":
-                first, total = total, total.clone()
-            fused[row.branch] = total.relu_()
-            if row.branch == 0 and self.carried == "activated":
-                first = fused[0]
+            if row.branch == 0 and self.first_branch.seen == "sum":
+                fused[0] = total.relu()
+            else:
+                fused[row.branch] = total.relu_()
+            if row.branch == 0:
+                first = self.first_branch.select(first, total, fused[0])
         return [fused[i] for i in self.outputs]

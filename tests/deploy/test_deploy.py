@@ -52,8 +52,8 @@ def small(upsample):
 
 
 NETWORKS = {
-    **{kind: lite(kind) for kind in LiteHRNet.module_types if kind != "NAIVE"},
-    **{kind: naive(kind) for kind in NaiveLiteHRNet.module_types},
+    **{kind: lite(kind) for kind in LiteHRNet.block_types if kind != "NAIVE"},
+    **{kind: naive(kind) for kind in NaiveLiteHRNet.block_types},
     "three blocks": lambda **kwargs: LiteHRNet(extra=table("LITE", 3), **kwargs),
     "DITE": dite("window"),
     "DITE official": dite("official"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..layers.context_modeling import CONTEXT_POOLING
-from ..layers.fusion import DiteFusion
+from ..layers.dmc_block import NUM_GROUPS, NUM_KERNELS
+from ..layers.fusion import DITE_HRNET
 from ..layers.stem import DGCStem
-from .arch import arch_row
 from .arguments import check_choice, check_count, check_sequence
-from .blocks import NUM_GROUPS, NUM_KERNELS
-from .lite_hrnet import LiteHRNet
+from .lite_hrnet import WEIGHTING_BLOCKS, LiteHRNet, arch_row
+from .specs import StemRule
 
 
 class DiteHRNet(LiteHRNet):
@@ -27,7 +27,7 @@ class DiteHRNet(LiteHRNet):
     ====  =======
 
     Parameter names are those of the released code; see
-    :class:`~mmlitehrnet.models.layers.fusion.DiteFusion` for the fusion.
+    :class:`~mmlitehrnet.models.layers.fusion.Fusion` for the fusion.
 
     Args:
         arch: A row of the table, or a dict in the layout of ``extra``. Default:
@@ -43,7 +43,7 @@ class DiteHRNet(LiteHRNet):
         num_groups: Groups of the dynamic split convolution of each branch (G in
             the paper's Table 5), highest resolution first.
         num_kernels: Kernels of the dynamic split convolution of each branch (N in
-            the paper's Table 5); 1 is a plain convolution.
+            the paper's Table 5); 1 is an ordinary convolution.
         context_pooling: 'window', dense context modeling over windows of the image
             as the paper defines it, or 'official', what the released code
             computes, for weights that were trained with it; it needs image sides
@@ -63,11 +63,10 @@ class DiteHRNet(LiteHRNet):
         [(1, 40, 64, 48)]
     """
 
-    fusion = DiteFusion
+    first_branch = DITE_HRNET
     stem_type = DGCStem
-    stem_defaults = dict(stem_channels=32, out_channels=32)
-    stem_multiple = 8
-    module_types = ("DITE",)
+    stem_rule = StemRule(dict(stem_channels=32, out_channels=32), multiple=8)
+    block_types = {"DITE": WEIGHTING_BLOCKS["LITE_ACM_DSC"]}
     archs = {"18": arch_row((2, 4, 2), "DITE"), "30": arch_row((3, 8, 3), "DITE")}
 
     def __init__(

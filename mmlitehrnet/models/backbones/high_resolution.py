@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..layers.activation_checkpointing import run_block
-from ..layers.fusion import Fusion
+from ..layers.activation_checkpointing import run_checkpointed
+from ..layers.fusion import HRNET, FirstBranch, Fusion
 from ..layers.iterative_head import IterativeHead
 from ..layers.norm import single_value_norm
 from ..layers.resolution_paths import ConvStep, Transition
@@ -22,28 +22,13 @@ from .arguments import (
     check_out_indices,
     is_int,
 )
+from .specs import StageSpec
 
 # As in MMPose's LiteHRNet and HRNet.
 DEFAULT_INIT = [
     dict(type="Normal", std=0.001, layer=["Conv2d"]),
     dict(type="Constant", val=1, layer=["_BatchNorm", "GroupNorm"]),
 ]
-
-
-class Stage(NamedTuple):
-    """One row of a network's table.
-
-    Attributes:
-        channels: Widths of the stage's branches, highest resolution first.
-        num_modules: Number of modules, each of blocks and a fusion.
-        make_blocks: Builds a module's blocks: branch maps to branch maps.
-        with_fuse: Whether its modules exchange across resolutions.
-    """
-
-    channels: tuple[int, ...]
-    num_modules: int
-    make_blocks: Callable[[], nn.Module]
-    with_fuse: bool = True
 
 
 class HighResolutionModule(nn.Module):
@@ -73,10 +58,12 @@ class HighResolutionModule(nn.Module):
 class HighResolutionNet(BaseModule):
     """Skeleton of a network that keeps a high-resolution branch throughout.
 
-    A subclass names its parts in the class attributes and, in its constructor,
-    builds a stem and calls :meth:`build_stages` with its table.
+    A subclass names its parts in the class attributes, builds a stem in its
+    constructor and calls :meth:`build_stages` with its table, and says in
+    :meth:`make_blocks` what a module is made of.
 
     Args:
+        stages: The network's table.
         in_channels: Number of image channels.
         with_head: Whether the iterative head follows the last stage.
         out_indices: Branches whose maps are given out, 0 being the highest
@@ -93,8 +80,8 @@ class HighResolutionNet(BaseModule):
 
     #: One downsampling step of transitions and fusions (a staticmethod).
     step: ConvStep
-    #: Class of the fusions.
-    fusion: type[Fusion]
+    #: How fusions treat the highest resolution.
+    first_branch: FirstBranch = HRNET
     #: Number of the first transition and of the first stage in their names.
     first_names: tuple[int, int] = (0, 0)
     #: Name of the blocks of a module.
@@ -102,6 +89,7 @@ class HighResolutionNet(BaseModule):
 
     def __init__(
         self,
+        stages: Sequence[StageSpec],
         in_channels: int = 3,
         with_head: bool = True,
         out_indices: int | tuple[int, ...] = (0,),
@@ -115,7 +103,8 @@ class HighResolutionNet(BaseModule):
         super().__init__(init_cfg=DEFAULT_INIT if init_cfg is None else init_cfg)
         self.in_channels = check_count("in_channels", in_channels)
         self.with_head = check_flag("with_head", with_head)
-        self.out_indices = out_indices
+        self.stages = tuple(stages)
+        self.out_indices = check_out_indices(out_indices, len(stages[-1].channels))
         if conv_cfg is not None:
             check_layer("conv_cfg", conv_cfg, "Conv2d")
         self.conv_cfg = conv_cfg
@@ -125,73 +114,96 @@ class HighResolutionNet(BaseModule):
         self.frozen_stages = frozen_stages
         self.with_cp = check_flag("with_cp", with_cp)
 
-    def build_stages(
-        self, in_channels: int, stages: list[Stage], upsampling: str = "nearest"
-    ) -> None:
-        """Add the transitions and stages of a table, and the head.
+    @property
+    def layer_cfgs(self) -> dict[str, Any]:
+        """Configs that all layers are built with."""
+        return dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
+
+    def make_blocks(self, stage: StageSpec) -> nn.Module:
+        """Build the blocks of a module: branch maps to maps of the same shapes."""
+        raise NotImplementedError
+
+    def build_stages(self, in_channels: int, upsampling: str = "nearest") -> None:
+        """Add the transitions and stages of the table, and the head.
 
         Args:
             in_channels: Width of the stem's map.
-            stages: The table.
             upsampling: How fusions upsample, 'nearest' or 'bilinear'.
 
         Raises:
-            TypeError: If ``out_indices`` or ``frozen_stages`` are not ints.
-            ValueError: If ``out_indices`` names a branch that is not there, or
-                ``frozen_stages`` a stage, or the last stage has no fusion and
-                some of its branches would be left unused.
+            TypeError: If ``frozen_stages`` is not an int.
+            ValueError: If it names a stage that is not there, or the last stage has
+                no fusion and ``out_indices`` leaves some of its branches unused.
         """
-        cfgs = dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
-        last = stages[-1].channels
-        self.out_indices = check_out_indices(self.out_indices, len(last))
-        first_output = min(self.out_indices)
-        # The head reads every branch from the highest one that is asked for down.
-        wanted = (
-            tuple(range(first_output, len(last)))
-            if self.with_head
-            else self.out_indices
-        )
-        self.stage_names = []
-        channels = (in_channels,)
-        for i, stage in enumerate(stages):
-            first_transition, first_stage = self.first_names
-            names = (f"transition{first_transition + i}", f"stage{first_stage + i}")
-            self.stage_names.append(names)
+        first_transition, first_stage = self.first_names
+        self.stage_names = [
+            (f"transition{first_transition + i}", f"stage{first_stage + i}")
+            for i in range(len(self.stages))
+        ]
+        widths = [self.widths(stage) for stage in self.stages]
+        outputs = [tuple(range(len(channels))) for channels in widths]
+        outputs[-1] = self._outputs_of_last()
+        before: tuple[int, ...] = (in_channels,)
+        rows = zip(self.stage_names, self.stages, widths, outputs)
+        for (transition, name), stage, channels, branches in rows:
             self.add_module(
-                names[0], Transition(self.step, channels, stage.channels, **cfgs)
+                transition, Transition(self.step, before, channels, **self.layer_cfgs)
             )
-            modules = []
-            for k in range(stage.num_modules):
-                final = stage is stages[-1] and k == stage.num_modules - 1
-                branches = tuple(range(len(stage.channels)))
-                outputs = wanted if final else branches
-                fusion = None
-                if stage.with_fuse and len(branches) > 1:
-                    fusion = type(self).fusion(
-                        self.step, stage.channels, outputs, upsampling, **cfgs
-                    )
-                elif len(outputs) < len(branches):
-                    raise ValueError(
-                        f"out_indices={self.out_indices} leaves branches of the last "
-                        "stage unused, which has no fusion (with_fuse): name all of "
-                        f"{branches}"
-                    )
-                elif final:
-                    wanted = branches  # Nothing puts them in another order.
-                modules.append(
-                    HighResolutionModule(stage.make_blocks(), fusion, self.blocks_name)
-                )
-            self.add_module(names[1], nn.Sequential(*modules))
-            channels = stage.channels
-
-        widths = last
+            self.add_module(name, self._make_stage(stage, branches, upsampling))
+            before = channels
         if self.with_head:
-            self.head_layer = IterativeHead(last, first_output, **cfgs)
-            widths = IterativeHead.widths(last)
-        self._positions = [wanted.index(i) for i in self.out_indices]
-        self._out_channels = tuple(widths[i] for i in self.out_indices)
+            first_output = min(self.out_indices)
+            self.head_layer = IterativeHead(before, first_output, **self.layer_cfgs)
+            before = IterativeHead.widths(before)
+        self._positions = [outputs[-1].index(i) for i in self.out_indices]
+        self._out_channels = tuple(before[i] for i in self.out_indices)
         self._check_frozen_stages()
         self._freeze_stages()
+
+    def widths(self, stage: StageSpec) -> tuple[int, ...]:
+        """Widths of a stage's maps, highest resolution first."""
+        return stage.channels
+
+    def _outputs_of_last(self) -> tuple[int, ...]:
+        """Branches that the last module computes, in the order of its maps."""
+        stage = self.stages[-1]
+        branches = tuple(range(len(stage.channels)))
+        needed = self.out_indices
+        if self.with_head:  # It reads every branch from the highest needed one down.
+            needed = branches[min(self.out_indices) :]
+        if stage.has_fusion:
+            return needed
+        if len(needed) < len(branches):
+            raise ValueError(
+                f"out_indices={self.out_indices} leaves branches of the last stage "
+                f"unused, which has no fusion (with_fuse): name all of {branches}"
+            )
+        return branches  # Nothing puts them in another order.
+
+    def _make_stage(
+        self, stage: StageSpec, outputs: Sequence[int], upsampling: str
+    ) -> nn.Sequential:
+        """Build the modules of a stage, of which the last one gives ``outputs``."""
+        every = range(len(stage.channels))
+        given = [every] * (stage.num_modules - 1) + [outputs]
+        return nn.Sequential(
+            *(self._make_module(stage, branches, upsampling) for branches in given)
+        )
+
+    def _make_module(
+        self, stage: StageSpec, outputs: Sequence[int], upsampling: str
+    ) -> HighResolutionModule:
+        fusion = None
+        if stage.has_fusion:
+            fusion = Fusion(
+                self.step,
+                self.widths(stage),
+                outputs,
+                self.first_branch,
+                upsampling,
+                **self.layer_cfgs,
+            )
+        return HighResolutionModule(self.make_blocks(stage), fusion, self.blocks_name)
 
     @property
     def out_channels(self) -> tuple[int, ...]:
@@ -210,7 +222,7 @@ class HighResolutionNet(BaseModule):
 
     def forward_stem(self, x: Tensor) -> Tensor:
         """Map the image (N, in_channels, H, W) to (N, C, H / 4, W / 4)."""
-        return run_block(self.stem, x, self.with_cp)
+        return run_checkpointed(self.stem, x, self.with_cp)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Compute the maps named by ``out_indices``.

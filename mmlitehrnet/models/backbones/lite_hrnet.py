@@ -6,15 +6,61 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ..layers.fusion import LiteFusion
-from ..layers.resolution_paths import separable_step
-from ..layers.stem import LiteStem
-from .arch import arch_row, find_arch
-from .blocks import BLOCK_TYPES, BlockConfig
-from .high_resolution import HighResolutionNet, Stage
+from torch import nn
 
-_18 = (2, 4, 2)
-_30 = (3, 8, 3)
+from ..layers.activation_checkpointing import Blocks
+from ..layers.channel_weighting import SPATIAL_REDUCTION, ConditionalChannelWeighting
+from ..layers.dmc_block import ACMBlock, DMCBlock, DSCBlock
+from ..layers.fusion import LITE_HRNET, FirstBranch
+from ..layers.per_branch import PerBranch
+from ..layers.resolution_paths import separable_step
+from ..layers.shuffle import ShuffleUnit
+from ..layers.stem import LiteStem
+from .high_resolution import HighResolutionNet
+from .specs import Arch, BlockType, StageSpec, StemRule, find_arch, parse_lite_hrnet
+
+# Half of a branch, reduced by the spatial weighting, must leave a channel.
+_MIN_WIDTH = 2 * SPATIAL_REDUCTION
+
+#: Blocks with channel weighting: ``module_type`` -> block.
+WEIGHTING_BLOCKS = {
+    "LITE": BlockType(ConditionalChannelWeighting, min_width=_MIN_WIDTH, reduces=True),
+    "LITE_SPATIAL": BlockType(
+        ConditionalChannelWeighting, dict(cross_resolution=False), _MIN_WIDTH
+    ),
+    "LITE_CROSS": BlockType(
+        ConditionalChannelWeighting, dict(spatial=False), reduces=True
+    ),
+    "LITE_ACM": BlockType(ACMBlock, min_width=_MIN_WIDTH),
+    "LITE_DSC": BlockType(DSCBlock, min_width=_MIN_WIDTH, reduces=True),
+    "LITE_ACM_DSC": BlockType(DMCBlock, min_width=_MIN_WIDTH),
+}
+#: Shuffle units: ``module_type`` -> block.
+SHUFFLE_BLOCKS = {
+    "NAIVE": BlockType(ShuffleUnit),
+    "NAIVE_DROP1": BlockType(ShuffleUnit, dict(pointwise=(None, "linear"))),
+    "NAIVE_DROP2": BlockType(ShuffleUnit, dict(pointwise=(None, None))),
+}
+
+
+def arch_row(
+    num_modules: tuple[int, ...],
+    block: str,
+    channels: tuple[int, ...] = (40, 80, 160, 320),
+) -> Arch:
+    """A network of the papers: stages of 2, 3 and 4 branches, two blocks a module.
+
+    Args:
+        num_modules: Modules of each stage.
+        block: Kind of blocks.
+        channels: Widths of the branches, highest resolution first.
+    """
+    return Arch(
+        tuple(
+            StageSpec(modules, (2,) * n, block, channels[:n])
+            for n, modules in enumerate(num_modules, start=2)
+        )
+    )
 
 
 class LiteHRNet(HighResolutionNet):
@@ -36,7 +82,7 @@ class LiteHRNet(HighResolutionNet):
     =============  ================  ==========================================
 
     Parameter names and outputs are those of MMPose 1.3.2's LiteHRNet; see
-    :class:`~mmlitehrnet.models.layers.fusion.LiteFusion` for the fusion.
+    :class:`~mmlitehrnet.models.layers.fusion.Fusion` for the fusion.
 
     Args:
         arch: A row of the table, or a dict in the layout of ``extra``. Default:
@@ -80,30 +126,27 @@ class LiteHRNet(HighResolutionNet):
     """
 
     step = staticmethod(separable_step)
-    fusion = LiteFusion
-    stem_type = LiteStem
-    stem_defaults = dict(stem_channels=32, out_channels=32, expand_ratio=1)
-    #: What the width of the stem must be a multiple of.
-    stem_multiple = 2
-    #: Options of the blocks that are no part of the table.
-    block_options: Mapping[str, Any] = {}
-    module_types: tuple[str, ...] = (
-        "LITE",
-        "NAIVE",
-        "LITE_SPATIAL",
-        "LITE_CROSS",
-        "LITE_ACM",
-        "LITE_DSC",
-        "LITE_ACM_DSC",
+    first_branch: FirstBranch = LITE_HRNET
+    stem_type: type[nn.Module] = LiteStem
+    stem_rule = StemRule(
+        dict(stem_channels=32, out_channels=32, expand_ratio=1), multiple=2
     )
-    archs: Mapping[str, dict] = {
-        "18": arch_row(_18, "LITE"),
-        "30": arch_row(_30, "LITE"),
-        "18_spatial": arch_row(_18, "LITE_SPATIAL"),
-        "18_cross": arch_row(_18, "LITE_CROSS"),
-        "18_acm": arch_row(_18, "LITE_ACM"),
-        "18_dsc": arch_row(_18, "LITE_DSC"),
-        "18_acm_dsc": arch_row(_18, "LITE_ACM_DSC"),
+    #: Arguments of the blocks that are no part of the table.
+    block_options: Mapping[str, Any] = {}
+    #: ``module_type`` -> block; the first is the default.
+    block_types: Mapping[str, BlockType] = {
+        "LITE": WEIGHTING_BLOCKS["LITE"],
+        "NAIVE": SHUFFLE_BLOCKS["NAIVE"],
+        **WEIGHTING_BLOCKS,
+    }
+    archs: Mapping[str, Arch] = {
+        "18": arch_row((2, 4, 2), "LITE"),
+        "30": arch_row((3, 8, 3), "LITE"),
+        "18_spatial": arch_row((2, 4, 2), "LITE_SPATIAL"),
+        "18_cross": arch_row((2, 4, 2), "LITE_CROSS"),
+        "18_acm": arch_row((2, 4, 2), "LITE_ACM"),
+        "18_dsc": arch_row((2, 4, 2), "LITE_DSC"),
+        "18_acm_dsc": arch_row((2, 4, 2), "LITE_ACM_DSC"),
     }
 
     def __init__(
@@ -120,10 +163,10 @@ class LiteHRNet(HighResolutionNet):
         with_cp: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        found = find_arch(
-            arch, extra, self.archs, "18", self.module_types, self.stem_defaults,
-            self.stem_multiple,
-        )  # fmt: skip
+        parse = partial(
+            parse_lite_hrnet, block_types=self.block_types, stem=self.stem_rule
+        )
+        found = find_arch(arch, extra, self.archs, parse)
         if with_head is None:
             with_head = True if found.with_head is None else found.with_head
         elif found.with_head not in (None, with_head):
@@ -132,21 +175,31 @@ class LiteHRNet(HighResolutionNet):
                 "the dict of the architecture; give one of them"
             )
         super().__init__(
-            in_channels, with_head, out_indices, conv_cfg, norm_cfg, norm_eval,
-            frozen_stages, with_cp, init_cfg,
+            found.stages, in_channels, with_head, out_indices, conv_cfg, norm_cfg,
+            norm_eval, frozen_stages, with_cp, init_cfg,
         )  # fmt: skip
-        cfgs = dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
-        self.stem = self.stem_type(in_channels, **found.stem, **cfgs)
-        stages = []
-        for row in found.stages:
-            config = BlockConfig(
-                row.channels, row.reduce_ratio, **cfgs, **self.block_options
+        stem = {**self.stem_rule.defaults, **found.stem}
+        self.stem = self.stem_type(in_channels, **stem, **self.layer_cfgs)
+        self.build_stages(stem["out_channels"])
+
+    def make_blocks(self, stage: StageSpec) -> nn.Module:
+        """Build the blocks of a module: branch maps to branch maps."""
+        kind = self.block_types[stage.block]
+        options = {**kind.arguments, **self.block_options, **self.layer_cfgs}
+        if kind.reduces:
+            options["reduce_ratio"] = stage.reduce_ratio
+        if kind.cls is ShuffleUnit:  # Each branch by itself.
+            return PerBranch(
+                Blocks(
+                    *(ShuffleUnit(width, **options) for _ in range(num_blocks)),
+                    with_cp=self.with_cp,
+                )
+                for width, num_blocks in zip(stage.channels, stage.num_blocks)
             )
-            block = BLOCK_TYPES[row.module_type]
-            block.check(config)
-            make = partial(block.make, config, row.num_blocks, with_cp)
-            stages.append(Stage(row.channels, row.num_modules, make, row.with_fuse))
-        self.build_stages(found.stem["out_channels"], stages)
+        return Blocks(
+            *(kind.cls(stage.channels, **options) for _ in range(stage.num_blocks[0])),
+            with_cp=self.with_cp,
+        )
 
 
 class NaiveLiteHRNet(LiteHRNet):
@@ -174,10 +227,10 @@ class NaiveLiteHRNet(LiteHRNet):
         [(1, 40, 64, 48)]
     """
 
-    module_types = ("NAIVE", "NAIVE_DROP1", "NAIVE_DROP2")
+    block_types = SHUFFLE_BLOCKS
     archs = {
-        "18": arch_row(_18, "NAIVE", (30, 60, 120, 240)),
-        "wider_18": arch_row(_18, "NAIVE"),
-        "wider_18_drop1": arch_row(_18, "NAIVE_DROP1"),
-        "wider_18_drop2": arch_row(_18, "NAIVE_DROP2"),
+        "18": arch_row((2, 4, 2), "NAIVE", (30, 60, 120, 240)),
+        "wider_18": arch_row((2, 4, 2), "NAIVE"),
+        "wider_18_drop1": arch_row((2, 4, 2), "NAIVE_DROP1"),
+        "wider_18_drop2": arch_row((2, 4, 2), "NAIVE_DROP2"),
     }

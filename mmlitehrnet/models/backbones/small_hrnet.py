@@ -2,85 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
-from ..layers.activation_checkpointing import Blocks, PerBranch
-from ..layers.fusion import UPSAMPLING, Fusion
-from ..layers.residual import BasicBlock, Bottleneck, ResidualBlock
+from ..layers.activation_checkpointing import Blocks
+from ..layers.fusion import HRNET, UPSAMPLING
+from ..layers.norm import build_norm
+from ..layers.per_branch import PerBranch
+from ..layers.residual import BasicBlock, Bottleneck
 from ..layers.resolution_paths import full_step
-from .arguments import (
-    check_choice,
-    check_count,
-    check_flag,
-    check_keys,
-    check_sequence,
-)
-from .high_resolution import HighResolutionNet, Stage
+from .arguments import check_choice
+from .high_resolution import HighResolutionNet
+from .specs import Arch, BlockType, StageSpec, find_arch, parse_hrnet
 
 STEM_WIDTH = 64
-BLOCKS: dict[str, type[ResidualBlock]] = {"BASIC": BasicBlock, "BOTTLENECK": Bottleneck}
-STAGES = ("stage1", "stage2", "stage3", "stage4")
 
 
-def _row(first: tuple[int, int], num_modules: tuple[int, int, int], width: int) -> dict:
-    """A row in the layout of ``extra``.
+def arch_row(
+    first: tuple[int, int], num_modules: tuple[int, int, int], width: int
+) -> Arch:
+    """A network of one stage of bottlenecks and three of two basic blocks a branch.
 
     Args:
-        first: Blocks and width of the first stage's bottlenecks.
+        first: Blocks and width of the first stage.
         num_modules: Modules of the stages 2, 3, 4.
         width: Width of the highest resolution; it doubles from branch to branch.
     """
     num_blocks, first_width = first
-    row = dict(
-        stage1=dict(
-            num_modules=1,
-            num_branches=1,
-            block="BOTTLENECK",
-            num_blocks=(num_blocks,),
-            num_channels=(first_width,),
-        )
+    others = (
+        StageSpec(modules, (2,) * n, "BASIC", tuple(width * 2**k for k in range(n)))
+        for n, modules in enumerate(num_modules, start=2)
     )
-    for i, modules in enumerate(num_modules, start=2):
-        row[f"stage{i}"] = dict(
-            num_modules=modules,
-            num_branches=i,
-            block="BASIC",
-            num_blocks=(2,) * i,
-            num_channels=tuple(width * 2**k for k in range(i)),
-        )
-    return row
-
-
-class StageRow(NamedTuple):
-    """One stage as the user gave it, checked."""
-
-    num_modules: int
-    block: type[ResidualBlock]
-    num_blocks: tuple[int, ...]
-    num_channels: tuple[int, ...]
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Widths of the maps that the blocks give."""
-        return tuple(c * self.block.expansion for c in self.num_channels)
-
-    def make_blocks(
-        self, in_channels: tuple[int, ...], with_cp: bool, cfgs: dict
-    ) -> PerBranch:
-        """Build the residual blocks of a module, for each branch."""
-        branches = []
-        columns = zip(in_channels, self.widths, self.num_channels, self.num_blocks)
-        for width, out, channels, num_blocks in columns:
-            blocks = [
-                self.block(width if k == 0 else out, channels, **cfgs)
-                for k in range(num_blocks)
-            ]
-            branches.append(Blocks(*blocks, with_cp=with_cp))
-        return PerBranch(branches)
+    return Arch((StageSpec(1, (num_blocks,), "BOTTLENECK", (first_width,)), *others))
 
 
 class SmallHRNet(HighResolutionNet):
@@ -136,12 +93,16 @@ class SmallHRNet(HighResolutionNet):
     """
 
     step = staticmethod(full_step)
-    fusion = Fusion
+    first_branch = HRNET
     first_names = (1, 2)
     blocks_name = "branches"
-    archs = {
-        "w16": _row(first=(1, 32), num_modules=(1, 1, 1), width=16),
-        "w18_v2": _row(first=(2, 64), num_modules=(1, 3, 2), width=18),
+    block_types: Mapping[str, BlockType] = {
+        name: BlockType(cls, min_width=1, width_multiple=1, expansion=cls.expansion)
+        for name, cls in dict(BASIC=BasicBlock, BOTTLENECK=Bottleneck).items()
+    }
+    archs: Mapping[str, Arch] = {
+        "w16": arch_row(first=(1, 32), num_modules=(1, 1, 1), width=16),
+        "w18_v2": arch_row(first=(2, 64), num_modules=(1, 3, 2), width=18),
     }
 
     def __init__(
@@ -154,38 +115,51 @@ class SmallHRNet(HighResolutionNet):
         upsample: str | None = None,
         **kwargs: Any,
     ) -> None:
-        rows, multiscale, mode = _find_rows(arch, extra, self.archs)
+        parse = partial(parse_hrnet, block_types=self.block_types)
+        found = find_arch(arch, extra, self.archs, parse)
         if upsample is None:
-            upsample = mode or "nearest"
+            upsample = found.upsample or "nearest"
         check_choice("upsample", upsample, UPSAMPLING)
-        if mode not in (None, upsample):
+        if found.upsample not in (None, upsample):
             raise ValueError(
-                f"upsample must be what extra['upsample'] says, {mode!r}, or be left "
-                f"out, got {upsample!r}"
+                f"upsample must be what extra['upsample'] says, {found.upsample!r}, "
+                f"or be left out, got {upsample!r}"
             )
         if out_indices is None:
-            out_indices = (0, 1, 2, 3) if multiscale else (0,)
-        super().__init__(in_channels, with_head, out_indices, **kwargs)
-        cfgs = dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
+            out_indices = (0, 1, 2, 3) if found.multiscale_output else (0,)
+        first, *others = found.stages
+        super().__init__(others, in_channels, with_head, out_indices, **kwargs)
         # The names of the stem's layers are those of existing checkpoints.
         for k, width in enumerate((in_channels, STEM_WIDTH), start=1):
             conv = build_conv_layer(
                 self.conv_cfg, width, STEM_WIDTH, 3, stride=2, padding=1, bias=False
             )
             self.add_module(f"conv{k}", conv)
-            self.add_module(f"bn{k}", build_norm_layer(self.norm_cfg, STEM_WIDTH)[1])
+            self.add_module(f"bn{k}", build_norm(self.norm_cfg, STEM_WIDTH))
         self.relu = nn.ReLU(inplace=True)
-        first, *others = rows
-        self.layer1 = first.make_blocks((STEM_WIDTH,), self.with_cp, cfgs)[0]
-        stages = [
-            Stage(
-                row.widths,
-                row.num_modules,
-                partial(row.make_blocks, row.widths, self.with_cp, cfgs),
-            )
-            for row in others
-        ]
-        self.build_stages(first.widths[0], stages, upsample)
+        self.layer1 = self._make_branches(first, (STEM_WIDTH,))[0]
+        self.build_stages(self.widths(first)[0], upsample)
+
+    def widths(self, stage: StageSpec) -> tuple[int, ...]:
+        """Widths of a stage's maps, highest resolution first."""
+        expansion = self.block_types[stage.block].expansion
+        return tuple(width * expansion for width in stage.channels)
+
+    def make_blocks(self, stage: StageSpec) -> nn.Module:
+        """Build the residual blocks of a module, for each branch."""
+        return self._make_branches(stage, self.widths(stage))
+
+    def _make_branches(
+        self, stage: StageSpec, in_channels: tuple[int, ...]
+    ) -> PerBranch:
+        kind = self.block_types[stage.block]
+        branches = []
+        columns = zip(in_channels, self.widths(stage), stage.channels, stage.num_blocks)
+        for width, out, channels, num_blocks in columns:
+            widths = (width, *[out] * (num_blocks - 1))
+            blocks = (kind.cls(w, channels, **self.layer_cfgs) for w in widths)
+            branches.append(Blocks(*blocks, with_cp=self.with_cp))
+        return PerBranch(branches)
 
     @property
     def freezable(self) -> list[tuple[str, ...]]:
@@ -203,70 +177,3 @@ class SmallHRNet(HighResolutionNet):
         for conv, norm in ((self.conv1, self.bn1), (self.conv2, self.bn2)):
             x = self.relu(norm(conv(x)))
         return self.layer1(x)
-
-
-def _find_rows(
-    arch: Any, extra: Any, archs: dict[str, dict]
-) -> tuple[list[StageRow], bool, str | None]:
-    """Check ``arch`` and ``extra``.
-
-    Returns:
-        The stages, whether all maps go out, and how fusions upsample, if it says so.
-    """
-    name, given = ("arch", arch) if extra is None else ("extra", extra)
-    if arch is not None and extra is not None:
-        raise ValueError(
-            f"give either arch or extra, not both: arch={arch!r}, extra={extra!r}"
-        )
-    given = "w16" if given is None else given
-    if isinstance(given, str) and name == "arch":
-        given = archs[check_choice(name, given, archs)]
-    check_keys(name, given, (*STAGES, "upsample"))
-    rows = []
-    for i, stage in enumerate(STAGES, start=1):
-        if stage not in given:
-            raise ValueError(f"{name} must have {list(STAGES)}, got {list(given)}")
-        rows.append(_parse_stage(given[stage], f"{name}[{stage!r}]", i))
-    multiscale = check_flag(
-        f"{name}['stage4']['multiscale_output']",
-        given["stage4"].get("multiscale_output", False),
-    )
-    mode = None
-    if "upsample" in given:
-        mode = _parse_upsample(given["upsample"], f"{name}['upsample']")
-    return rows, multiscale, mode
-
-
-def _parse_upsample(given: Any, name: str) -> str:
-    check_keys(name, given, ("mode", "align_corners"))
-    if given.get("align_corners"):
-        raise ValueError(
-            f"{name}['align_corners'] must be False or None, got "
-            f"{given['align_corners']!r}"
-        )
-    return check_choice(f"{name}['mode']", given.get("mode", "nearest"), UPSAMPLING)
-
-
-def _parse_stage(given: Any, name: str, num_branches: int) -> StageRow:
-    required = ("num_modules", "num_branches", "block", "num_blocks", "num_channels")
-    check_keys(name, given, (*required, "multiscale_output"))
-    for key in required:
-        if key not in given:
-            raise ValueError(f"{name} must have {key!r}, got {given!r}")
-    if given["num_branches"] != num_branches:
-        raise ValueError(
-            f"{name}['num_branches'] must be {num_branches}, got "
-            f"{given['num_branches']!r}"
-        )
-    columns = []
-    for key in ("num_blocks", "num_channels"):
-        label = f"{name}[{key!r}]"
-        values = check_sequence(label, given[key])
-        if len(values) != num_branches:
-            raise ValueError(
-                f"{label} must have {num_branches} elements, got {given[key]!r}"
-            )
-        columns.append(tuple(check_count(label, value) for value in values))
-    block = check_choice(f"{name}['block']", given["block"], BLOCKS)
-    modules = check_count(f"{name}['num_modules']", given["num_modules"])
-    return StageRow(modules, BLOCKS[block], *columns)

@@ -38,7 +38,7 @@ def _contexts(block: nn.Module) -> tuple[Any, Any]:
     return nullcontext(), _running_statistics_kept(block)
 
 
-def run_block(block: nn.Module, x: Any, with_cp: bool) -> Any:
+def run_checkpointed(block: nn.Module, x: Any, with_cp: bool) -> Any:
     """Run a block, keeping only its input for the backward pass if asked to.
 
     Args:
@@ -63,7 +63,7 @@ class Blocks(nn.Sequential):
 
     Args:
         *blocks: Modules that take and give a map or a list of maps.
-        with_cp: Whether to checkpoint each block, see :func:`run_block`.
+        with_cp: Whether to checkpoint each block, see :func:`run_checkpointed`.
     """
 
     def __init__(self, *blocks: nn.Module, with_cp: bool = False) -> None:
@@ -73,13 +73,5 @@ class Blocks(nn.Sequential):
     def forward(self, x: Any) -> Any:
         """Run all blocks on a map or a list of maps."""
         for block in self:
-            x = run_block(block, x, self.with_cp)
+            x = run_checkpointed(block, x, self.with_cp)
         return x
-
-
-class PerBranch(nn.ModuleList):
-    """One module for each branch, branch by branch."""
-
-    def forward(self, xs: list) -> list:
-        """Map a list of branch maps to the list of their results."""
-        return [module(x) for module, x in zip(self, xs)]

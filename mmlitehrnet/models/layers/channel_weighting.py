@@ -2,63 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from .activation_checkpointing import PerBranch
-from .depthwise import depthwise_cfg
-from .shuffle import interleave
+from .depthwise import depthwise_convs
+from .norm import BN
+from .per_branch import PerBranch
+from .shuffle import ChannelSplitBlock
 
 SPATIAL_REDUCTION = 4
 
 
-class ConditionalChannelWeighting(nn.Module):
-    """Split, transform one half on all branches together, concatenate, shuffle.
+class ConditionalChannelWeighting(ChannelSplitBlock):
+    """Shuffle block with weights in the place of its 1x1 convolutions.
 
-    Conditional channel weighting replaces the 1x1 convolutions of a shuffle unit
-    by weights computed across resolutions and positions (Lite-HRNet, section
-    3.2, Fig. 1 b). The same frame holds Dite-HRNet's DMC block.
+    Half of each branch's channels is weighted across resolutions, convolved
+    (3x3 depthwise), and weighted spatially (Lite-HRNet, section 3.2, Fig. 1 b).
+    Without one of the weightings it is the paper's ablation (Table 5).
 
     Args:
-        parts: What happens to the second half, in order: name to module, each a
-            map from the list of branch maps (N, C_i / 2, H_i, W_i) to one of the
-            same shapes. The names are those of the parameters.
+        channels: Widths C_i of the branches; even.
+        reduce_ratio: Reduction inside the cross-resolution weighting.
+        cross_resolution: Whether there is a cross-resolution weighting.
+        spatial: Whether there is a spatial weighting.
+        conv_cfg: Config of the convolution layers, see ``mmcv.cnn``.
+        norm_cfg: Config of the normalisation layers.
     """
 
-    def __init__(self, parts: Mapping[str, nn.Module]) -> None:
+    def __init__(
+        self,
+        channels: Sequence[int],
+        reduce_ratio: float = 8,
+        cross_resolution: bool = True,
+        spatial: bool = True,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict = BN,
+    ) -> None:
         super().__init__()
-        self.part_names = tuple(parts)
-        for name, part in parts.items():
-            self.add_module(name, part)
+        halves = [c // 2 for c in channels]
+        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        self.cross_resolution_weighting = (
+            CrossResolutionWeighting(halves, reduce_ratio, **cfgs)
+            if cross_resolution
+            else nn.Identity()
+        )
+        self.depthwise_convs = depthwise_convs(halves, **cfgs)
+        self.spatial_weighting = (
+            spatial_weightings(halves) if spatial else nn.Identity()
+        )
 
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
-        kept, halves = zip(*(x.chunk(2, dim=1) for x in xs))
-        for name in self.part_names:
-            halves = getattr(self, name)(halves)
-        return [interleave(a, b) for a, b in zip(kept, halves)]
-
-
-def weight_branches(xs: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
-    """Multiply each branch by weights that were computed at the lowest resolution.
-
-    Args:
-        xs: Branch maps (N, C_i, H_i, W_i), the lowest resolution last.
-        weights: For each branch, weights (N, C_i, h, w) at the lowest resolution;
-            upsampled (nearest).
-
-    Returns:
-        Maps of the shapes of ``xs``.
-    """
-    *above, own = weights
-    above = [
-        F.interpolate(w, size=x.shape[-2:], mode="nearest") for w, x in zip(above, xs)
-    ]
-    return [x * w for x, w in zip(xs, [*above, own])]
+    def transform(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        """Weight across resolutions, convolve, weight spatially."""
+        xs = self.cross_resolution_weighting(xs)
+        xs = self.depthwise_convs(xs)
+        return self.spatial_weighting(xs)
 
 
 class CrossResolutionWeighting(nn.Module):
@@ -77,27 +79,41 @@ class CrossResolutionWeighting(nn.Module):
 
     def __init__(
         self,
-        channels: tuple[int, ...],
-        ratio: float,
+        channels: Sequence[int],
+        ratio: float = 8,
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
         self.channels = tuple(channels)
         total = sum(channels)
         reduced = int(total / ratio)
-        common = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
-        self.conv1 = ConvModule(total, reduced, 1, **common)
-        self.conv2 = ConvModule(
-            reduced, total, 1, act_cfg=dict(type="Sigmoid"), **common
-        )
+        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        self.conv1 = ConvModule(total, reduced, 1, **cfgs)
+        self.conv2 = ConvModule(reduced, total, 1, act_cfg=dict(type="Sigmoid"), **cfgs)
 
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
-        lowest = xs[-1]
-        pooled = [F.adaptive_avg_pool2d(x, lowest.shape[-2:]) for x in xs[:-1]]
+        *higher, lowest = xs
+        height, width = lowest.shape[2:]
+        pooled = [F.adaptive_avg_pool2d(x, (height, width)) for x in higher]
         weights = self.conv2(self.conv1(torch.cat([*pooled, lowest], dim=1)))
-        return weight_branches(xs, weights.split(self.channels, dim=1))
+        return multiply_upsampled(xs, weights.split(self.channels, dim=1))
+
+
+def multiply_upsampled(xs: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
+    """Multiply branch maps by weights of the lowest resolution, upsampled (nearest).
+
+    Args:
+        xs: Branch maps (N, C_i, H_i, W_i), the lowest resolution last.
+        weights: For each branch, weights (N, C_i, h, w) at the lowest resolution.
+
+    Returns:
+        Maps of the shapes of ``xs``.
+    """
+    *higher, lowest = zip(xs, weights)
+    products = [x * F.interpolate(w, x.shape[-2:], mode="nearest") for x, w in higher]
+    return [*products, lowest[0] * lowest[1]]
 
 
 class SpatialWeighting(nn.Module):
@@ -131,26 +147,7 @@ class SpatialWeighting(nn.Module):
         return x * self.conv2(self.conv1(self.global_avgpool(x)))
 
 
-def depthwise_convs(
-    channels: tuple[int, ...], conv_cfg: dict | None, norm_cfg: dict
-) -> PerBranch:
-    """3x3 depthwise convolution and normalisation, for each branch."""
-    return PerBranch(
-        ConvModule(
-            c,
-            c,
-            3,
-            padding=1,
-            groups=c,
-            conv_cfg=depthwise_cfg(conv_cfg),
-            norm_cfg=norm_cfg,
-            act_cfg=None,
-        )
-        for c in channels
-    )
-
-
-def spatial_weightings(channels: tuple[int, ...]) -> PerBranch:
-    """Spatial weighting, for each branch."""
-    # Plain convolutions whatever conv_cfg says, as in existing checkpoints' code.
+def spatial_weightings(channels: Sequence[int]) -> PerBranch:
+    """Spatial weighting of each branch."""
+    # nn.Conv2d whatever conv_cfg says, as in the code of existing checkpoints.
     return PerBranch(SpatialWeighting(c) for c in channels)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
-from .channel_weighting import weight_branches
+from .channel_weighting import multiply_upsampled
+from .norm import BN, build_norm
 
 
 def _channel_attention(
@@ -16,7 +19,7 @@ def _channel_attention(
     """1x1 convolution, normalisation, ReLU, 1x1 convolution with bias, sigmoid."""
     return nn.Sequential(
         build_conv_layer(conv_cfg, channels, reduced, 1, bias=False),
-        build_norm_layer(norm_cfg, reduced)[1],
+        build_norm(norm_cfg, reduced),
         nn.ReLU(inplace=True),
         build_conv_layer(conv_cfg, reduced, channels, 1),
         nn.Sigmoid(),
@@ -85,7 +88,11 @@ def official_sums(x: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
     return sums.transpose(1, 2).reshape(n, channels, *size)
 
 
-CONTEXT_POOLING = {"window": window_sums, "official": official_sums}
+#: Name -> what pools a map by a mask: (map, mask, output cells) -> sums.
+CONTEXT_POOLING: dict[str, Callable[[Tensor, Tensor, tuple[int, int]], Tensor]] = {
+    "window": window_sums,
+    "official": official_sums,
+}
 
 
 class DenseContextModeling(nn.Module):
@@ -102,18 +109,18 @@ class DenseContextModeling(nn.Module):
     Args:
         channels: Widths of the maps.
         reduction: Reduction of the first 1x1 convolution.
-        pooling: Key of ``CONTEXT_POOLING``.
+        pooling: Key of :data:`CONTEXT_POOLING`.
         conv_cfg: Config of the convolution layers.
         norm_cfg: Config of the normalisation layers.
     """
 
     def __init__(
         self,
-        channels: tuple[int, ...],
+        channels: Sequence[int],
         reduction: int = 8,
         pooling: str = "window",
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
         self.channels = tuple(channels)
@@ -127,16 +134,16 @@ class DenseContextModeling(nn.Module):
             total, total // reduction, conv_cfg, norm_cfg
         )
 
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
-        lowest = xs[-1]
-        size = tuple(lowest.shape[-2:])
+        *higher, lowest = xs
+        height, width = lowest.shape[-2:]
         pooled = [
-            self.pool(x, _softmax_mask(conv(x)), size)
-            for x, conv in zip(xs[:-1], self.conv_mask)
+            self.pool(x, _softmax_mask(conv(x)), (height, width))
+            for x, conv in zip(higher, self.conv_mask)
         ]
         weights = self.channel_attention(torch.cat([*pooled, lowest], dim=1))
-        return weight_branches(xs, weights.split(self.channels, dim=1))
+        return multiply_upsampled(xs, weights.split(self.channels, dim=1))
 
 
 class GlobalContextModeling(nn.Module):
@@ -155,14 +162,14 @@ class GlobalContextModeling(nn.Module):
     def __init__(
         self,
         channels: int,
-        reduction: int,
+        reduction: int = 4,
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
         # First, as fuse_conv_bn takes the last convolution before a normalisation for
         # the one that feeds it.
-        self.bn = build_norm_layer(norm_cfg, channels)[1]
+        self.bn = build_norm(norm_cfg, channels)
         self.conv_mask = build_conv_layer(conv_cfg, channels, 1, 1)
         self.channel_attention = _channel_attention(
             channels, channels // reduction, conv_cfg, norm_cfg

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from .norm import BN
+from .per_branch import PerBranch
 
 # torch.compiler.is_compiling came after torch 2.1.
 if hasattr(torch.compiler, "is_compiling"):
@@ -65,7 +70,7 @@ def _spread(
 
 
 def depthwise_conv2d(
-    x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]
+    x: Tensor, weight: Tensor, stride: tuple[int, ...], padding: tuple[int, ...]
 ) -> Tensor:
     """Convolve each channel with a kernel of its own.
 
@@ -106,6 +111,8 @@ class DepthwiseConv2d(nn.Conv2d):
         zeros = self.padding_mode == "zeros"
         if self.bias is not None or self.dilation != (1, 1) or not zeros:
             return super().forward(x)
+        if isinstance(self.padding, str):
+            return super().forward(x)
         return depthwise_conv2d(x, self.weight, self.stride, self.padding)
 
 
@@ -115,5 +122,26 @@ def depthwise_cfg(conv_cfg: dict | None) -> dict:
     Args:
         conv_cfg: Config of the convolution layers of a network.
     """
-    plain = conv_cfg is None or conv_cfg.get("type") in ("Conv2d", "Conv", nn.Conv2d)
-    return dict(conv_cfg or {}, type=DepthwiseConv2d) if plain else conv_cfg
+    conv_cfg = conv_cfg or {}
+    if conv_cfg.get("type", "Conv2d") in ("Conv2d", "Conv", nn.Conv2d):
+        return dict(conv_cfg, type=DepthwiseConv2d)
+    return conv_cfg
+
+
+def depthwise_convs(
+    channels: Sequence[int], conv_cfg: dict | None = None, norm_cfg: dict = BN
+) -> PerBranch:
+    """3x3 depthwise convolution and normalisation of each branch."""
+    return PerBranch(
+        ConvModule(
+            c,
+            c,
+            3,
+            padding=1,
+            groups=c,
+            conv_cfg=depthwise_cfg(conv_cfg),
+            norm_cfg=norm_cfg,
+            act_cfg=None,
+        )
+        for c in channels
+    )

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg, depthwise_conv2d
+from .norm import BN, build_norm
 from .shuffle import interleave
 
 ATTENTION_REDUCTION = 4
@@ -29,11 +30,11 @@ class KernelAttention(nn.Module):
         norm_cfg: Config of the normalisation layer.
     """
 
-    def __init__(self, channels: int, num_kernels: int, norm_cfg: dict) -> None:
+    def __init__(self, channels: int, num_kernels: int, norm_cfg: dict = BN) -> None:
         super().__init__()
         reduced = max(channels // ATTENTION_REDUCTION, 1)
         self.conv1 = nn.Conv2d(channels, reduced, 1, bias=False)
-        self.bn = build_norm_layer(norm_cfg, reduced)[1]
+        self.bn = build_norm(norm_cfg, reduced)
         self.conv2 = nn.Conv2d(reduced, num_kernels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -103,7 +104,7 @@ class DynamicConv2d(nn.Module):
         num_kernels: int,
         stride: int = 1,
         groups: int = 1,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
         self.stride = (stride, stride)
@@ -134,11 +135,11 @@ class DynamicConvNorm(nn.Module):
         in_channels: Width of the map that comes in.
         out_channels: Width of the map that goes out.
         kernel_size: Side of the kernel; the padding is half of it.
-        num_kernels: Number of kernels; 1 is a plain convolution.
+        num_kernels: Number of kernels; 1 is an ordinary convolution.
         stride: Stride of the convolution.
         groups: Channel groups.
         relu: Whether a ReLU follows.
-        conv_cfg: Config of the plain convolution layer.
+        conv_cfg: Config of the convolution layer, if it is not dynamic.
         norm_cfg: Config of the normalisation layers.
     """
 
@@ -152,7 +153,7 @@ class DynamicConvNorm(nn.Module):
         groups: int = 1,
         relu: bool = False,
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
         if num_kernels > 1:
@@ -177,7 +178,7 @@ class DynamicConvNorm(nn.Module):
                 groups=groups,
                 bias=False,
             )
-        self.bn = build_norm_layer(norm_cfg, out_channels)[1]
+        self.bn = build_norm(norm_cfg, out_channels)
         self.activate = nn.ReLU(inplace=True) if relu else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -196,7 +197,7 @@ class DynamicSplitConv(nn.Module):
         channels: Width of the map; a multiple of ``num_groups``.
         num_groups: Number of groups (G).
         num_kernels: Number of kernels of each group (N).
-        conv_cfg: Config of the plain convolution layers.
+        conv_cfg: Config of the convolution layers that are not dynamic.
         norm_cfg: Config of the normalisation layers.
     """
 
@@ -206,7 +207,7 @@ class DynamicSplitConv(nn.Module):
         num_groups: int,
         num_kernels: int,
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
         width = channels // num_groups

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from .norm import BN
 from .resolution_paths import ConvStep, downsampling_path, pointwise_path
 
 
@@ -53,41 +56,69 @@ def drop_unused_keys(state_dict: dict, prefixes: list[str], where: str) -> None:
         )
 
 
-class Fusion(nn.ModuleList):
-    """Sum over all branches at each branch's resolution, as in HRNet.
+class FirstBranch(NamedTuple):
+    """How a fusion treats branch 0, that of the highest resolution.
 
-    ``z_i = relu(sum_j f_ij(x_j))``, where ``f_ii`` is the identity, ``f_ij`` with
-    j > i a 1x1 convolution and upsampling, with j < i a chain of stride-2 steps
-    (HRNet, section 3.2, Fig. 2). Each path is computed once.
+    Attributes:
+        weight: How often the term of branch 0 counts in each sum.
+        seen: What the sums of the other branches see of branch 0: its 'input'
+            x_0, its 'sum' s_0, or its 'output' z_0 = relu(s_0).
+    """
+
+    weight: int
+    seen: str
+
+    def select(self, x: Tensor, total: Tensor, output: Tensor) -> Tensor:
+        """Choose what the other branches see, of x_0, s_0 and z_0."""
+        return dict(input=x, sum=total, output=output)[self.seen]
+
+
+#: The paper's sum.
+HRNET = FirstBranch(1, "input")
+#: What the released code of Lite-HRNet computes, and all its published weights are
+#: of, though the paper's Fig. 2 shows HRNet's sum.
+LITE_HRNET = FirstBranch(2, "sum")
+#: What the released code of Dite-HRNet computes.
+DITE_HRNET = FirstBranch(2, "output")
+
+
+class Fusion(nn.ModuleList):
+    """Sum over all branches at each branch's resolution, and ReLU.
+
+    In HRNet (section 3.2, Fig. 2) ``z_i = relu(sum_j f_ij(x_j))``, where ``f_ii`` is
+    the identity, ``f_ij`` with j > i a 1x1 convolution and upsampling, with j < i a
+    chain of stride-2 steps. Lite-HRNet and Dite-HRNet count branch 0 twice, and let
+    the other branches see more of it than its input: ``s_0 = 2 x_0 + sum_j
+    f_0j(x_j)`` and, for i > 0, ``s_i = 2 f_i0(h) + x_i + sum_j f_ij(x_j)``, with
+    h = s_0 or h = relu(s_0); see :class:`FirstBranch`. Each path is computed once.
 
     Args:
         step: One downsampling step, of :mod:`.resolution_paths`.
         channels: Widths of the branches.
         outputs: Indices of the branches to compute; only their paths exist.
+        first_branch: How branch 0 is treated: ``HRNET``, ``LITE_HRNET`` or
+            ``DITE_HRNET``.
         upsampling: Key of ``UPSAMPLING``.
         conv_cfg: Config of the convolution layers.
         norm_cfg: Config of the normalisation layers.
     """
 
-    # How often the path from branch 0 counts in each sum.
-    first_factor = 1
-    # Whether the sum of branch 0 enters the others.
-    carries_first = False
-
     def __init__(
         self,
         step: ConvStep,
-        channels: tuple[int, ...],
-        outputs: tuple[int, ...],
+        channels: Sequence[int],
+        outputs: Sequence[int],
+        first_branch: FirstBranch = HRNET,
         upsampling: str = "nearest",
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
-        self.outputs = outputs
+        self.outputs = tuple(outputs)
+        self.first_branch = first_branch
         self.upsample = UPSAMPLING[upsampling]
-        rows = set(outputs) | ({0} if self.carries_first else set())
-        cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        computed = {*outputs} if first_branch.seen == "input" else {0, *outputs}
+        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
 
         def path(i: int, j: int) -> nn.Module:
             if i == j:
@@ -99,38 +130,31 @@ class Fusion(nn.ModuleList):
             )
 
         for i in range(len(channels)):
-            columns = range(len(channels)) if i in rows else ()
+            columns = range(len(channels)) if i in computed else ()
             self.append(nn.ModuleList(path(i, j) for j in columns))
 
-    def carry(self, first: Tensor, total: Tensor, activated: Tensor) -> Tensor:
-        """What the other branches see of branch 0.
-
-        Args:
-            first: ``x_0``, as it came in.
-            total: ``s_0``, its sum.
-            activated: ``z_0 = relu(s_0)``.
-        """
-        return first
-
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map all branch maps to those of ``outputs``, in that order."""
-        xs = list(xs)
-        fused = {}
-        for i, row in enumerate(self):
-            if len(row) == 0:
+        first, fused = xs[0], {}
+        for i, paths in enumerate(self.rows()):
+            if len(paths) == 0:
                 continue
-            total = self._sum(i, row, xs)
+            total = self._sum(i, paths, [first, *xs[1:]])
             fused[i] = F.relu(total)
             if i == 0:
-                xs[0] = self.carry(xs[0], total, fused[0])
+                first = self.first_branch.select(xs[0], total, fused[0])
         return [fused[i] for i in self.outputs]
 
-    def _sum(self, i: int, row: nn.ModuleList, xs: list[Tensor]) -> Tensor:
-        total = row[0](xs[0])
-        if self.first_factor != 1:
-            total = total * self.first_factor
+    def rows(self) -> list[nn.ModuleList]:
+        """For each branch the paths to it, none where it is not computed."""
+        return [paths for paths in self if isinstance(paths, nn.ModuleList)]
+
+    def _sum(self, i: int, paths: nn.ModuleList, xs: list[Tensor]) -> Tensor:
+        total = paths[0](xs[0])
+        if self.first_branch.weight != 1:
+            total = total * self.first_branch.weight
         for j in range(1, len(xs)):
-            term = row[j](xs[j])
+            term = paths[j](xs[j])
             if j > i:
                 term = self.upsample(term, xs[i], 2 ** (j - i))
             total = total + term
@@ -138,35 +162,9 @@ class Fusion(nn.ModuleList):
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         # Checkpoints of networks that compute every branch stay loadable.
-        unused = [f"{prefix}{i}." for i, row in enumerate(self) if len(row) == 0]
+        unused = [
+            f"{prefix}{i}." for i, paths in enumerate(self.rows()) if len(paths) == 0
+        ]
         if unused:
             drop_unused_keys(state_dict, unused, prefix.rstrip("."))
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-class LiteFusion(Fusion):
-    """The fusion that the released Lite-HRNet computes.
-
-    Branch 0 counts twice, and the other branches see its sum instead of its
-    input: ``s_0 = 2 x_0 + sum_j f_0j(x_j)`` and, for i > 0,
-    ``s_i = 2 f_i0(s_0) + x_i + sum_j f_ij(x_j)``; ``z_i = relu(s_i)``. The
-    paper's Fig. 2 shows HRNet's sum; all published weights are of this one.
-    """
-
-    first_factor = 2
-    carries_first = True
-
-    def carry(self, first: Tensor, total: Tensor, activated: Tensor) -> Tensor:
-        """What the other branches see of branch 0: its sum."""
-        return total
-
-
-class DiteFusion(LiteFusion):
-    """The fusion that the released Dite-HRNet computes.
-
-    As :class:`LiteFusion`, but the other branches see ``relu(s_0)``.
-    """
-
-    def carry(self, first: Tensor, total: Tensor, activated: Tensor) -> Tensor:
-        """What the other branches see of branch 0: its activated sum."""
-        return activated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
@@ -10,10 +11,11 @@ from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg
 from .fusion import drop_unused_keys
+from .norm import BN
 
 
 def _separable_conv(
-    in_channels: int, out_channels: int, conv_cfg: dict | None, norm_cfg: dict | None
+    in_channels: int, out_channels: int, conv_cfg: dict | None, norm_cfg: dict
 ) -> nn.Sequential:
     """3x3 depthwise convolution, 1x1 convolution and ReLU."""
     depthwise = ConvModule(
@@ -52,10 +54,10 @@ class IterativeHead(nn.Module):
 
     def __init__(
         self,
-        channels: tuple[int, ...],
+        channels: Sequence[int],
         first_output: int = 0,
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
         self.num_branches = len(channels)
@@ -68,11 +70,11 @@ class IterativeHead(nn.Module):
         )
 
     @staticmethod
-    def widths(channels: tuple[int, ...]) -> tuple[int, ...]:
+    def widths(channels: Sequence[int]) -> tuple[int, ...]:
         """Widths of the maps that come out, highest resolution first."""
         return (channels[0], *channels[:-1])
 
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map branch maps to as many result maps, highest resolution first."""
         results: list[Tensor] = []
         for x, project in zip(reversed(xs), self.projects):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
+
+from .norm import BN, build_norm
 
 
 class ResidualBlock(nn.Module):
@@ -28,7 +30,7 @@ class ResidualBlock(nn.Module):
         in_channels: int,
         channels: int,
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
 
@@ -36,7 +38,7 @@ class ResidualBlock(nn.Module):
             conv = build_conv_layer(
                 conv_cfg, width, out, kernel_size, padding=kernel_size // 2, bias=False
             )
-            return [conv, build_norm_layer(norm_cfg, out)[1]]
+            return [conv, build_norm(norm_cfg, out)]
 
         width = in_channels
         for k, (kernel_size, multiple) in enumerate(self.convs, start=1):
@@ -44,10 +46,9 @@ class ResidualBlock(nn.Module):
             self.add_module(f"conv{k}", conv)
             self.add_module(f"bn{k}", norm)
             width = channels * multiple
+        self.downsample: nn.Module = nn.Identity()
         if in_channels != width:
             self.downsample = nn.Sequential(*conv_norm(in_channels, width, 1))
-        else:
-            self.downsample = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, channels * expansion, H, W)."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg
+from .norm import BN, build_norm
 
 # (in_channels, out_channels, stride, relu, conv_cfg, norm_cfg) -> layers
 ConvStep = Callable[..., list]
@@ -17,8 +19,8 @@ def _conv_norm(
     in_channels: int,
     out_channels: int,
     kernel_size: int,
-    conv_cfg: dict | None,
-    norm_cfg: dict,
+    conv_cfg: dict | None = None,
+    norm_cfg: dict = BN,
     **kwargs,
 ) -> list[nn.Module]:
     conv = build_conv_layer(
@@ -30,7 +32,7 @@ def _conv_norm(
         bias=False,
         **kwargs,
     )
-    return [conv, build_norm_layer(norm_cfg, out_channels)[1]]
+    return [conv, build_norm(norm_cfg, out_channels)]
 
 
 def separable_step(
@@ -38,8 +40,8 @@ def separable_step(
     out_channels: int,
     stride: int,
     relu: bool,
-    conv_cfg: dict | None,
-    norm_cfg: dict,
+    conv_cfg: dict | None = None,
+    norm_cfg: dict = BN,
 ) -> list[nn.Module]:
     """Depthwise 3x3 and 1x1 convolution (Lite-HRNet and Dite-HRNet)."""
     layers = _conv_norm(
@@ -60,8 +62,8 @@ def full_step(
     out_channels: int,
     stride: int,
     relu: bool,
-    conv_cfg: dict | None,
-    norm_cfg: dict,
+    conv_cfg: dict | None = None,
+    norm_cfg: dict = BN,
 ) -> list[nn.Module]:
     """Full 3x3 convolution (HRNet)."""
     layers = _conv_norm(in_channels, out_channels, 3, conv_cfg, norm_cfg, stride=stride)
@@ -69,7 +71,10 @@ def full_step(
 
 
 def pointwise_path(
-    in_channels: int, out_channels: int, conv_cfg: dict | None, norm_cfg: dict
+    in_channels: int,
+    out_channels: int,
+    conv_cfg: dict | None = None,
+    norm_cfg: dict = BN,
 ) -> nn.Sequential:
     """1x1 convolution towards a higher resolution; upsampling is the fusion's."""
     return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, conv_cfg, norm_cfg))
@@ -81,8 +86,8 @@ def downsampling_path(
     out_channels: int,
     num_steps: int,
     last_relu: bool,
-    conv_cfg: dict | None,
-    norm_cfg: dict,
+    conv_cfg: dict | None = None,
+    norm_cfg: dict = BN,
 ) -> nn.Sequential:
     """Stride-2 steps towards a lower resolution; the last one changes the width.
 
@@ -131,15 +136,16 @@ class Transition(nn.ModuleList):
     def __init__(
         self,
         step: ConvStep,
-        in_channels: tuple[int, ...],
-        out_channels: tuple[int, ...],
-        conv_cfg: dict | None,
-        norm_cfg: dict,
+        in_channels: Sequence[int],
+        out_channels: Sequence[int],
+        conv_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
-        cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         lowest = len(in_channels) - 1
         for i, width in enumerate(out_channels):
+            layer: nn.Module = nn.Identity()
             if i > lowest:
                 layer = downsampling_path(
                     step, in_channels[-1], width, i - lowest, last_relu=True, **cfgs
@@ -148,11 +154,9 @@ class Transition(nn.ModuleList):
                 layer = nn.Sequential(
                     *step(in_channels[i], width, stride=1, relu=True, **cfgs)
                 )
-            else:
-                layer = nn.Identity()
             self.append(layer)
 
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map the branch maps of one stage to those that the next one starts with."""
         lowest = len(xs) - 1
         return [layer(xs[min(i, lowest)]) for i, layer in enumerate(self)]

@@ -1,12 +1,15 @@
-"""Channel split, shuffle, and the shuffle unit of ShuffleNetV2."""
+"""Channel split and shuffle, and the blocks that are made of them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg
+from .norm import BN
 
 
 def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
@@ -36,6 +39,23 @@ def interleave(*maps: Tensor) -> Tensor:
     return torch.stack(maps, dim=2).flatten(1, 2)
 
 
+class ChannelSplitBlock(nn.Module):
+    """Split, transform one half on all branches together, concatenate, shuffle.
+
+    A block has its parts as attributes, in the order in which they run, and
+    :meth:`transform` says what they do with the second halves.
+    """
+
+    def transform(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        """Map the second halves (N, C_i / 2, H_i, W_i) to maps of the same shapes."""
+        raise NotImplementedError
+
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
+        kept, halves = zip(*(x.chunk(2, dim=1) for x in xs))
+        return [interleave(a, b) for a, b in zip(kept, self.transform(halves))]
+
+
 class ShuffleUnit(nn.Module):
     """Stride-1 shuffle unit of ShuffleNetV2, the block of Naive Lite-HRNet.
 
@@ -57,11 +77,11 @@ class ShuffleUnit(nn.Module):
         channels: int,
         pointwise: tuple[str | None, str | None] = ("relu", "relu"),
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
         half = channels // 2
-        acts = {"relu": dict(type="ReLU"), "linear": None}
+        acts: dict[str, dict | None] = {"relu": dict(type="ReLU"), "linear": None}
         common = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
 
         def pointwise_conv(kind: str | None) -> list[nn.Module]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from .context_modeling import GlobalContextModeling
 from .depthwise import depthwise_cfg
 from .dynamic_conv import DynamicConvNorm
+from .norm import BN
 from .shuffle import channel_shuffle, interleave
 
 
@@ -31,12 +34,12 @@ class LiteStem(nn.Module):
 
     def __init__(
         self,
-        in_channels: int,
+        in_channels: int = 3,
         stem_channels: int = 32,
         out_channels: int = 32,
         expand_ratio: float = 1,
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
         common = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
@@ -90,21 +93,21 @@ class DGCStem(nn.Module):
             out; a multiple of 8.
         out_channels: The same.
         num_kernels: Kernels of each dynamic convolution.
-        conv_cfg: Config of the plain convolution layers.
+        conv_cfg: Config of the convolution layers that are not dynamic.
         norm_cfg: Config of the normalisation layers.
     """
 
     def __init__(
         self,
-        in_channels: int,
+        in_channels: int = 3,
         stem_channels: int = 32,
         out_channels: int = 32,
         num_kernels: int = 4,
         conv_cfg: dict | None = None,
-        norm_cfg: dict | None = None,
+        norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
-        cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         half = stem_channels // 2
 
         def depthwise(stride: int, relu: bool = False) -> DynamicConvNorm:

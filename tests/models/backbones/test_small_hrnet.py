@@ -17,6 +17,24 @@ from tests.models.backbones.reference import (
 )
 
 ARCHS = tuple(SmallHRNet.archs)
+
+
+def hrnet_extra(first, num_modules, width):
+    """A network in the layout of HRNet's configs."""
+    stages = [(1, "BOTTLENECK", (first[0],), (first[1],))]
+    for branches, modules in enumerate(num_modules, start=2):
+        widths = tuple(width * 2**k for k in range(branches))
+        stages.append((modules, "BASIC", (2,) * branches, widths))
+    keys = ("num_modules", "block", "num_blocks", "num_channels")
+    return {
+        f"stage{i}": dict(zip(keys, stage), num_branches=i)
+        for i, stage in enumerate(stages, start=1)
+    }
+
+
+EXTRAS = dict(
+    w16=hrnet_extra((1, 32), (1, 1, 1), 16), w18_v2=hrnet_extra((2, 64), (1, 3, 2), 18)
+)
 PEERS = {
     "mmpose": (MMPoseHRNet, dict()),
     "mmseg": (MMSegHRNet, dict(upsample="bilinear", out_indices=(0, 1, 2, 3))),
@@ -27,7 +45,7 @@ PEERS = {
 @pytest.mark.parametrize("arch", ARCHS)
 def test_equals_upstream(arch, peer):
     upstream, kwargs = PEERS[peer]
-    theirs = sane_weights(upstream(copy.deepcopy(SmallHRNet.archs[arch])).double())
+    theirs = sane_weights(upstream(copy.deepcopy(EXTRAS[arch])).double())
     ours = SmallHRNet(arch, **kwargs).double()
     ours.load_state_dict(theirs.state_dict(), strict=True)
     assert list(ours.state_dict()) == list(theirs.state_dict())
@@ -40,7 +58,7 @@ def test_equals_upstream(arch, peer):
 
 
 def test_sizes_that_are_no_multiples_of_32_equal_mmseg():
-    theirs = sane_weights(MMSegHRNet(copy.deepcopy(SmallHRNet.archs["w16"])).double())
+    theirs = sane_weights(MMSegHRNet(copy.deepcopy(EXTRAS["w16"])).double())
     ours = SmallHRNet("w16", upsample="bilinear", out_indices=(0, 1, 2, 3)).double()
     ours.load_state_dict(theirs.state_dict())
     x = images(1, 3, 250, 190, dtype=torch.float64)
@@ -51,7 +69,7 @@ def test_sizes_that_are_no_multiples_of_32_equal_mmseg():
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
 def test_extra_of_upstream_configs(mode):
-    extra = copy.deepcopy(SmallHRNet.archs["w18_v2"])
+    extra = copy.deepcopy(EXTRAS["w18_v2"])
     extra["stage4"]["multiscale_output"] = True
     if mode == "bilinear":
         extra["upsample"] = dict(mode="bilinear", align_corners=False)
@@ -95,7 +113,7 @@ def test_checkpointing_changes_neither_gradients_nor_statistics():
 
 @pytest.mark.parametrize("frozen_stages", range(-1, 5))
 def test_frozen_stages_are_those_of_mmpose(frozen_stages):
-    extra = SmallHRNet.archs["w16"]
+    extra = EXTRAS["w16"]
     theirs = MMPoseHRNet(copy.deepcopy(extra), frozen_stages=frozen_stages)
     ours = SmallHRNet(frozen_stages=frozen_stages)
     expected = {k: p.requires_grad for k, p in theirs.named_parameters()}
@@ -103,7 +121,7 @@ def test_frozen_stages_are_those_of_mmpose(frozen_stages):
 
 
 def changed(stage, **changes):
-    arch = copy.deepcopy(SmallHRNet.archs["w16"])
+    arch = copy.deepcopy(EXTRAS["w16"])
     arch[stage].update(changes)
     return arch
 
@@ -136,18 +154,18 @@ ALIGNED = dict(mode="bilinear", align_corners=True)
         ),
         (dict(upsample="cubic"), ValueError, ["upsample", "'cubic'", "bilinear"]),
         (
-            dict(extra=dict(SmallHRNet.archs["w16"], upsample=dict(mode="cubic"))),
+            dict(extra=dict(EXTRAS["w16"], upsample=dict(mode="cubic"))),
             ValueError,
             ["extra['upsample']['mode']", "'cubic'", "bilinear"],
         ),
         (
-            dict(extra=dict(SmallHRNet.archs["w16"], upsample=ALIGNED)),
+            dict(extra=dict(EXTRAS["w16"], upsample=ALIGNED)),
             ValueError,
             ["extra['upsample']['align_corners']", "True", "False"],
         ),
         (
             dict(
-                extra=dict(SmallHRNet.archs["w16"], upsample=dict(mode="bilinear")),
+                extra=dict(EXTRAS["w16"], upsample=dict(mode="bilinear")),
                 upsample="nearest",
             ),
             ValueError,

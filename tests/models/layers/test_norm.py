@@ -7,12 +7,11 @@ from torch import nn
 
 from mmlitehrnet import LiteHRNet
 from mmlitehrnet.models.layers.activation_checkpointing import Blocks
-from mmlitehrnet.models.layers.norm import BatchNorm2d, SyncBatchNorm, single_value_norm
+from mmlitehrnet.models.layers.norm import BatchNorm2d, single_value_norm
 
 
-@pytest.mark.parametrize("cls", [BatchNorm2d, SyncBatchNorm])
-def test_single_value_uses_and_keeps_the_running_statistics(cls):
-    norm = cls(4)
+def test_single_value_uses_and_keeps_the_running_statistics():
+    norm = BatchNorm2d(4)
     norm.running_mean.uniform_(), norm.running_var.uniform_(0.5, 2)
     before = {k: v.clone() for k, v in norm.state_dict().items()}
     x = torch.randn(1, 4, 1, 1)
@@ -24,14 +23,21 @@ def test_single_value_uses_and_keeps_the_running_statistics(cls):
         nn.BatchNorm2d(4).train()(x)
 
 
-def test_single_value_in_a_process_group_of_one(tmp_path):
+def test_synchronised_normalisation_in_a_process_group_of_one(tmp_path):
     dist.init_process_group(
         "gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1
     )
     try:
-        test_single_value_uses_and_keeps_the_running_statistics(SyncBatchNorm)
+        assert single_value_norm(dict(type="SyncBN"))["type"] is BatchNorm2d
     finally:
         dist.destroy_process_group()
+
+
+def test_synchronised_normalisation_in_several_processes_is_pytorchs(monkeypatch):
+    monkeypatch.setattr("mmlitehrnet.models.layers.norm.get_world_size", lambda: 2)
+    net = LiteHRNet(norm_cfg=dict(type="SyncBN"))
+    assert isinstance(net.stem.conv1.bn, nn.SyncBatchNorm)
+    assert isinstance(net.head_layer.projects[0].pointwise_conv.bn, nn.SyncBatchNorm)
 
 
 @pytest.mark.parametrize("kind", ["BN", "SyncBN"])
