@@ -121,7 +121,11 @@ class PerBranch(nn.ModuleList):
 
 
 def _parts(block: ChannelSplitBlock) -> list[nn.Module]:
-    return [part for part in block.children() if not isinstance(part, nn.Identity)]
+    return [
+        part
+        for part in block.children()
+        if not isinstance(next(part.children()), nn.Identity)
+    ]
 
 
 def _is_spatial(part: nn.Module) -> bool:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ..models.backbones.arguments import check_count, is_int
 from ..models.backbones.high_resolution import HighResolutionNet
 from ..models.layers.channel_weighting import CrossResolutionWeighting
-from ..models.layers.context_modeling import DenseContextModeling, official_sums
+from ..models.layers.context_modeling import DenseContextModeling
 from ..models.layers.dynamic_conv import DynamicConv2d
 from .forms import FORMS, Form, check_target, find_form
 from .model import deploy_model
@@ -144,7 +144,7 @@ def _check_arguments(
             "plain one has as many channel groups as samples"
         )
     if dynamic_size and any(
-        isinstance(p, DenseContextModeling) and p.pool is official_sums for p in parts
+        isinstance(p, DenseContextModeling) and p.pooling == "official" for p in parts
     ):
         raise ValueError(
             "dynamic_size cannot be exported with context_pooling='official', which "

@@ -112,7 +112,7 @@ class DeployedFusion(nn.Module):
             results[0] = first._replace(scale=scale)
         if fusion.first_branch.seen != "input":
             first = results[0]
-        nearest = fusion.upsample is not upsample_bilinear
+        nearest = fusion.upsampling == "nearest"
 
         self.rows = nn.ModuleDict()
         for i, row in enumerate(fusion):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch.fx
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -23,6 +24,8 @@ from .arguments import (
     is_int,
 )
 from .specs import StageSpec
+
+torch.fx.wrap("check_image")  # It looks at the input: one node in a graph.
 
 # As in MMPose's LiteHRNet and HRNet.
 DEFAULT_INIT = [

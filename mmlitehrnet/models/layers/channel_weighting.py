@@ -14,6 +14,7 @@ from .depthwise import depthwise_convs
 from .norm import BN
 from .per_branch import PerBranch
 from .shuffle import ChannelSplitBlock
+from .tracing import size_of
 
 SPATIAL_REDUCTION = 4
 
@@ -49,11 +50,13 @@ class ConditionalChannelWeighting(ChannelSplitBlock):
         self.cross_resolution_weighting = (
             CrossResolutionWeighting(halves, reduce_ratio, **cfgs)
             if cross_resolution
-            else nn.Identity()
+            else PerBranch(nn.Identity() for _ in channels)
         )
         self.depthwise_convs = depthwise_convs(halves, **cfgs)
         self.spatial_weighting = (
-            spatial_weightings(halves) if spatial else nn.Identity()
+            spatial_weightings(halves)
+            if spatial
+            else PerBranch(nn.Identity() for _ in channels)
         )
 
     def transform(self, xs: Sequence[Tensor]) -> list[Tensor]:
@@ -95,8 +98,7 @@ class CrossResolutionWeighting(nn.Module):
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
         *higher, lowest = xs
-        height, width = lowest.shape[2:]
-        pooled = [F.adaptive_avg_pool2d(x, (height, width)) for x in higher]
+        pooled = [F.adaptive_avg_pool2d(x, size_of(lowest)) for x in higher]
         weights = self.conv2(self.conv1(torch.cat([*pooled, lowest], dim=1)))
         return multiply_upsampled(xs, weights.split(self.channels, dim=1))
 
@@ -111,9 +113,12 @@ def multiply_upsampled(xs: Sequence[Tensor], weights: Sequence[Tensor]) -> list[
     Returns:
         Maps of the shapes of ``xs``.
     """
-    *higher, lowest = zip(xs, weights)
-    products = [x * F.interpolate(w, x.shape[-2:], mode="nearest") for x, w in higher]
-    return [*products, lowest[0] * lowest[1]]
+    *higher, lowest = xs
+    products = [
+        x * F.interpolate(weights[k], size_of(x), mode="nearest")
+        for k, x in enumerate(higher)
+    ]
+    return [*products, lowest * weights[len(higher)]]
 
 
 class SpatialWeighting(nn.Module):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.fx
 import torch.nn.functional as F
 from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
 from .channel_weighting import multiply_upsampled
 from .norm import BN, build_norm
+from .tracing import make_fx_leaf, size_of
 
 
 def _channel_attention(
@@ -95,6 +97,14 @@ CONTEXT_POOLING: dict[str, Callable[[Tensor, Tensor, tuple[int, int]], Tensor]] 
 }
 
 
+def masked_sums(x: Tensor, mask: Tensor, size: tuple[int, int], pooling: str) -> Tensor:
+    """Pool a map by a mask, see :data:`CONTEXT_POOLING`."""
+    return CONTEXT_POOLING[pooling](x, mask, size)
+
+
+torch.fx.wrap("masked_sums")  # It asks for sizes: one node in a graph.
+
+
 class DenseContextModeling(nn.Module):
     """Weights for each channel and position, from all resolutions together (DCM).
 
@@ -124,7 +134,7 @@ class DenseContextModeling(nn.Module):
     ) -> None:
         super().__init__()
         self.channels = tuple(channels)
-        self.pool = CONTEXT_POOLING[pooling]
+        self.pooling = pooling
         total = sum(channels)
         self.conv_mask = nn.ModuleList(
             build_conv_layer(conv_cfg, c, 1, 1) for c in channels
@@ -137,9 +147,9 @@ class DenseContextModeling(nn.Module):
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
         *higher, lowest = xs
-        height, width = lowest.shape[-2:]
+        size = size_of(lowest)
         pooled = [
-            self.pool(x, _softmax_mask(conv(x)), (height, width))
+            masked_sums(x, _softmax_mask(conv(x)), size, self.pooling)
             for x, conv in zip(higher, self.conv_mask)
         ]
         weights = self.channel_attention(torch.cat([*pooled, lowest], dim=1))
@@ -167,6 +177,7 @@ class GlobalContextModeling(nn.Module):
         norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
+        make_fx_leaf(self)
         # First, as fuse_conv_bn takes the last convolution before a normalisation for
         # the one that feeds it.
         self.bn = build_norm(norm_cfg, channels)

@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from .norm import BN
 from .per_branch import PerBranch
+from .tracing import make_fx_leaf
 
 # torch.compiler.is_compiling came after torch 2.1.
 if hasattr(torch.compiler, "is_compiling"):
@@ -105,6 +106,10 @@ class DepthwiseConv2d(nn.Conv2d):
     With a bias, which fused batch normalisation leaves, with dilation or with another
     padding than zeros it is ``nn.Conv2d`` itself.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        make_fx_leaf(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H / stride, W / stride)."""

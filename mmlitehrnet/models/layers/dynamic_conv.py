@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .depthwise import depthwise_cfg, depthwise_conv2d
 from .norm import BN, build_norm
 from .shuffle import interleave
+from .tracing import make_fx_leaf, size_of
 
 ATTENTION_REDUCTION = 4
 
@@ -76,7 +77,7 @@ class KernelAggregation(nn.Module):
 
     def forward(self, attention: Tensor) -> Tensor:
         """Map weights (N, ``num_kernels``) to kernels (N, out, in / groups, k, k)."""
-        return (attention @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
+        return (attention @ self.weight.flatten(1)).view(-1, *self.weight.shape[1:])
 
 
 class DynamicConv2d(nn.Module):
@@ -107,6 +108,7 @@ class DynamicConv2d(nn.Module):
         norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
+        make_fx_leaf(self)
         self.stride = (stride, stride)
         self.padding = (kernel_size // 2, kernel_size // 2)
         self.groups = groups
@@ -125,7 +127,7 @@ class DynamicConv2d(nn.Module):
             y = depthwise_conv2d(x, kernels, self.stride, self.padding)
         else:
             y = F.conv2d(x, kernels, None, self.stride, self.padding, 1, groups)
-        return y[0].unflatten(0, (num_samples, -1))
+        return y.view(num_samples, -1, *size_of(y))
 
 
 class DynamicConvNorm(nn.Module):
@@ -229,4 +231,4 @@ class DynamicSplitConv(nn.Module):
         if len(self.conv) == 1:
             return self.conv[0](x)
         groups = x.chunk(len(self.conv), dim=1)
-        return interleave(*(conv(g) for conv, g in zip(self.conv, groups)))
+        return interleave(*(conv(groups[k]) for k, conv in enumerate(self.conv)))

@@ -7,17 +7,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.fx
 import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from .norm import BN
 from .resolution_paths import ConvStep, downsampling_path, pointwise_path
-
-
-def upsample_nearest(x: Tensor, like: Tensor, factor: int) -> Tensor:
-    """Repeat values up to the size of ``like``."""
-    return F.interpolate(x, size=like.shape[-2:], mode="nearest")
+from .tracing import size_of
 
 
 def upsample_bilinear(x: Tensor, like: Tensor, factor: int) -> Tensor:
@@ -26,14 +23,16 @@ def upsample_bilinear(x: Tensor, like: Tensor, factor: int) -> Tensor:
     Two steps, as MMSegmentation's HRNet does it, so that maps of sizes that are
     not multiples of ``factor`` agree with it too.
     """
-    height, width = x.shape[-2:]
-    for size in ((height * factor, width * factor), like.shape[-2:]):
-        if x.shape[-2:] != torch.Size(size):
+    height, width = size_of(x)
+    for size in ((height * factor, width * factor), size_of(like)):
+        if size_of(x) != size:
             x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
     return x
 
 
-UPSAMPLING = {"nearest": upsample_nearest, "bilinear": upsample_bilinear}
+torch.fx.wrap("upsample_bilinear")  # It asks for sizes: one node in a graph.
+#: How fusions can upsample.
+UPSAMPLING = ("nearest", "bilinear")
 
 
 def drop_unused_keys(state_dict: dict, prefixes: list[str], where: str) -> None:
@@ -98,7 +97,7 @@ class Fusion(nn.ModuleList):
         outputs: Indices of the branches to compute; only their paths exist.
         first_branch: How branch 0 is treated: ``HRNET``, ``LITE_HRNET`` or
             ``DITE_HRNET``.
-        upsampling: Key of ``UPSAMPLING``.
+        upsampling: One of ``UPSAMPLING``.
         conv_cfg: Config of the convolution layers.
         norm_cfg: Config of the normalisation layers.
     """
@@ -116,7 +115,7 @@ class Fusion(nn.ModuleList):
         super().__init__()
         self.outputs = tuple(outputs)
         self.first_branch = first_branch
-        self.upsample = UPSAMPLING[upsampling]
+        self.upsampling = upsampling
         computed = {*outputs} if first_branch.seen == "input" else {0, *outputs}
         cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
 
@@ -156,9 +155,14 @@ class Fusion(nn.ModuleList):
         for j in range(1, len(xs)):
             term = paths[j](xs[j])
             if j > i:
-                term = self.upsample(term, xs[i], 2 ** (j - i))
+                term = self._upsample(term, xs[i], 2 ** (j - i))
             total = total + term
         return total
+
+    def _upsample(self, x: Tensor, like: Tensor, factor: int) -> Tensor:
+        if self.upsampling == "bilinear":
+            return upsample_bilinear(x, like, factor)
+        return F.interpolate(x, size=size_of(like), mode="nearest")
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         # Checkpoints of networks that compute every branch stay loadable.

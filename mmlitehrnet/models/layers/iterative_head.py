@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .depthwise import depthwise_cfg
 from .fusion import drop_unused_keys
 from .norm import BN
+from .tracing import size_of
 
 
 def _separable_conv(
@@ -81,7 +82,7 @@ class IterativeHead(nn.Module):
             if results:
                 x = x + F.interpolate(
                     results[-1],
-                    size=x.shape[-2:],
+                    size=size_of(x),
                     mode="bilinear",
                     align_corners=True,
                 )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmengine.dist import get_world_size
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from .tracing import make_fx_leaf
 
 
 # MMEngine's initialisers know layers by the names of their own classes' bases.
@@ -20,6 +24,10 @@ class BatchNorm2d(nn.BatchNorm2d, _BatchNorm):
     statistics and leaves them as they are. Every other batch is normalised by
     its own statistics, as always.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        make_fx_leaf(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C, H, W) channel by channel."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg
 from .norm import BN
+from .tracing import size_of
 
 
 def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
@@ -23,7 +24,8 @@ def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
         A map of the same shape: channel ``k * groups + g`` is channel ``k`` of
         group ``g``.
     """
-    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+    grouped = x.reshape(-1, groups, x.shape[1] // groups, *size_of(x))
+    return grouped.transpose(1, 2).flatten(1, 2)
 
 
 def interleave(*maps: Tensor) -> Tensor:
@@ -52,8 +54,9 @@ class ChannelSplitBlock(nn.Module):
 
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
-        kept, halves = zip(*(x.chunk(2, dim=1) for x in xs))
-        return [interleave(a, b) for a, b in zip(kept, self.transform(halves))]
+        halves = [x.chunk(2, dim=1) for x in xs]
+        changed = self.transform([half[1] for half in halves])
+        return [interleave(half[0], y) for half, y in zip(halves, changed)]
 
 
 class ShuffleUnit(nn.Module):

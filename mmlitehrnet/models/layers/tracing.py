@@ -1,0 +1,26 @@
+"""What lets PyTorch's tracers (torch.fx, TorchScript, ONNX) take the layers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def size_of(x: Tensor) -> tuple[int, int]:
+    """Height and width of a map (N, C, H, W), constants where it is traced.
+
+    The TorchScript tracer and the ONNX exporter built on it take sizes for values
+    that may vary, and then find that adaptive pooling needs constants.
+    """
+    height, width = x.shape[2:]
+    return (int(height), int(width)) if torch.jit.is_tracing() else (height, width)
+
+
+def make_fx_leaf(module: nn.Module) -> None:
+    """Let ``torch.fx`` call a module as it is, in the place of tracing through it.
+
+    For layers whose forward pass depends on sizes, devices or modes. ``torch.fx``
+    takes as leaves the modules that say to be PyTorch's own; asked is the instance,
+    so that the class keeps its name, for pickling too.
+    """
+    module.__module__ = nn.Module.__module__

@@ -1,0 +1,123 @@
+"""Other tools take the networks: torch.fx, quantisation, torch's ONNX exporters."""
+
+import copy
+import inspect
+import io
+import pickle
+
+import onnxruntime
+import pytest
+import torch
+from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
+from torch import nn
+from torch.ao.quantization import get_default_qconfig_mapping
+from torch.ao.quantization.quantize_fx import prepare_fx
+
+from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+from tests.models.backbones.reference import difference, images, sane_weights
+
+NETWORKS = {
+    **{f"Lite-HRNet {arch}": (LiteHRNet, dict(arch=arch)) for arch in LiteHRNet.archs},
+    "Naive Lite-HRNet": (NaiveLiteHRNet, {}),
+    "Dite-HRNet": (DiteHRNet, {}),
+    "Dite-HRNet, official": (DiteHRNet, dict(context_pooling="official")),
+    "Small HRNet": (SmallHRNet, dict(out_indices=(0, 1, 2, 3))),
+    "Small HRNet, bilinear": (SmallHRNet, dict(upsample="bilinear")),
+}
+FOUR = ("Lite-HRNet 18", "Naive Lite-HRNet", "Dite-HRNet", "Small HRNet")
+
+
+def make(name):
+    cls, kwargs = NETWORKS[name]
+    net = sane_weights(cls(**kwargs)).eval()
+    for key, parameter in net.named_parameters():
+        if "conv_mask" in key:  # Its softmax would make rounding a factor of 1e9.
+            parameter.data *= 1e-3
+    return net
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_torch_fx_traces_them(name):
+    net = make(name)
+    x = images(2, 3, 64, 96)
+    traced = torch.fx.symbolic_trace(net)
+    assert all(torch.equal(a, b) for a, b in zip(traced(x), net(x)))
+    with pytest.raises(ValueError, match="channels|shape"):  # still checked
+        traced(x[:, :2])
+    net.train(), traced.train()
+    twin = copy.deepcopy(net)
+    trained = torch.fx.symbolic_trace(twin)
+    assert all(torch.equal(a, b) for a, b in zip(trained(x), net(x)))
+    for name_, value in net.state_dict().items():
+        assert torch.equal(twin.state_dict()[name_], value), name_
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_efficient_evaluation_of_mmengine_has_equal_gradients(name):
+    net = make(name).double()
+    twin = nn.ModuleDict({"backbone": copy.deepcopy(net)})
+    turn_on_efficient_conv_bn_eval(twin, "backbone")
+    x = images(2, 3, 64, 96).double()
+    maps, expected = twin["backbone"](x), net(x)
+    assert all(difference(a, b) < 1e-9 for a, b in zip(maps, expected))
+    sum(y.square().mean() for y in maps).backward()
+    sum(y.square().mean() for y in expected).backward()
+    largest = max(p.grad.abs().max() for p in net.parameters() if p.grad is not None)
+    for ours, theirs in zip(twin.parameters(), net.parameters()):
+        if theirs.grad is not None:
+            assert torch.allclose(ours.grad, theirs.grad, 1e-6, 1e-9 * largest)
+
+
+@pytest.mark.parametrize("name", FOUR)
+def test_fx_quantisation_prepares_them(name):
+    net = make(name)
+    x = images(1, 3, 64, 64)
+    mapping = get_default_qconfig_mapping("x86")
+    prepared = prepare_fx(copy.deepcopy(net), mapping, (x,))
+    observers = [m for m in prepared.modules() if "Observer" in type(m).__name__]
+    assert len(observers) > 50
+    assert all(difference(a, b) < 1e-5 for a, b in zip(prepared(x), net(x)))
+
+
+def traced_file(net, x):
+    """What torch's tracing exporter writes, with mmdeploy's operators."""
+    file = io.BytesIO()
+    torch.onnx.export(net, (x,), file, opset_version=11, **TRACE)
+    return file.getvalue()
+
+
+def exported_file(net, x):
+    """What torch's newer exporter writes."""
+    file = io.BytesIO()
+    torch.onnx.export(net, (x,), dynamo=True, verbose=False).save(file)
+    return file.getvalue()
+
+
+NEW = "dynamo" in inspect.signature(torch.onnx.export).parameters  # not torch 2.1
+TRACE = {"dynamo": False} if NEW else {}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", FOUR)
+@pytest.mark.parametrize(
+    "write", [traced_file, exported_file] if NEW else [traced_file]
+)
+def test_torchs_exporters_take_them(name, write):
+    net = make(name)
+    x = images(1, 3, 64, 96)
+    session = onnxruntime.InferenceSession(
+        write(net, x), providers=["CPUExecutionProvider"]
+    )
+    (given,) = session.get_inputs()
+    found = session.run(None, {given.name: x.numpy()})
+    exact = copy.deepcopy(net).double()(x.double())
+    for ours, theirs, true in zip(found, net(x), exact):
+        noise = difference(theirs, true)  # of float32, in this network
+        assert difference(torch.from_numpy(ours), theirs) < 1e-4 + 4 * noise
+        assert noise < 1e-3
+
+
+def test_layers_that_fx_does_not_enter_keep_their_names():
+    for layer in make("Dite-HRNet").modules():
+        again = pickle.loads(pickle.dumps(type(layer)))
+        assert again is type(layer)
