@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from benchmarks.training import grad_scaler
 from mmlitehrnet.deploy import switch_to_deploy
 from mmlitehrnet.deploy.cuda_graph import CudaGraph
 from tests.cuda.device import DEVICE, needs_cuda, needs_device
@@ -93,7 +94,7 @@ def test_mixed_precision_trains(name):
     dtype = torch.float16 if DEVICE.type == "cuda" else torch.bfloat16
     net = NETWORKS[name]().to(DEVICE).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.02)
-    scaler = torch.cuda.amp.GradScaler(enabled=DEVICE.type == "cuda")
+    scaler = grad_scaler(enabled=DEVICE.type == "cuda")
     x = images(4, 3, 64, 64).to(DEVICE)
     losses = []
     for _ in range(8):

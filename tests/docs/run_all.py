@@ -27,9 +27,8 @@ from tests.running import ROOT
 NOT_RUN = {
     r"mim .*--launcher (pytorch|slurm)": "needs several GPUs or a cluster",
     r"mim .*CityscapesMetric": "needs the cityscapesscripts package",
-    r"(pip|mim|python -m pip) (install|wheel)": "installs packages, needs the network",
+    r"(pip|mim|python -m pip) (install|download|wheel)": "needs the network",
     r"mim .*--amp": "needs a GPU",
-    r"python -m benchmarks.gpu_report": "needs a GPU",
     r"python .*rtmdet": "needs a detector's checkpoint",
     r"make env": "has been run: this is the environment",
     r"make (test|lint|format)": "run by continuous integration",
@@ -40,7 +39,7 @@ NOT_RUN = {
     r"git ": "changes a repository",
     r"export ": "sets the shell",
     r"\S*python -m pytest": "run by continuous integration",
-    r"python tools/(benchmark|profile)": "takes many minutes, needs a quiet machine",
+    r"python -m benchmarks\.": "takes many minutes, needs a quiet machine",
 }
 LOADERS = [
     f"{part}_dataloader.{option}"

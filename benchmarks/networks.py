@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import torch
 from mmengine import Config
+from mmengine.registry import MODELS, init_default_scope
 from mmengine.utils import get_installed_path
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmlitehrnet.apis.model import network_from_config
+from mmlitehrnet.deploy import deploy_model
 
 #: What the others are compared with.
 BASELINE = "Lite-HRNet-18 (MMPose)"
@@ -64,38 +65,70 @@ CANDIDATES: dict[str, Candidate] = {
 }
 
 
-def config_path(config: str) -> Path:
-    """Find a candidate's config: where its package keeps what ``mim`` runs."""
+class TensorMode(nn.Module):
+    """An MMPose model as a map from images to the head's output."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Map images (N, 3, H, W) to heatmaps or coordinate distributions."""
+        return self.model(x, None, mode="tensor")
+
+
+def variants(name: str, size: tuple[int, int], target: str) -> dict[str, TensorMode]:
+    """Build a network as it is trained and, if it is ours, deployed.
+
+    Args:
+        name: Its name in the table.
+        size: Height and width of its images in pixels.
+        target: Runtime that it is deployed for.
+
+    Returns:
+        Label to network.
+    """
+    model = build(name, size)
+    found = {name: TensorMode(model)}
+    if CANDIDATES[name].ours:
+        found[f"{name}, deployed"] = TensorMode(deploy_model(model, target))
+    return found
+
+
+def build(name: str, size: tuple[int, int]) -> nn.Module:
+    """Build a pose estimator in evaluation mode, with random weights.
+
+    Args:
+        name: Its name in the table.
+        size: Height and width of its images in pixels; RTMPose's head is made for
+            one size.
+    """
+    candidate = CANDIDATES[name]
+    config = Config.fromfile(str(_config_path(candidate.config))).model
+    height, width = size
+    for key, value in dict(
+        input_size=(width, height), in_featuremap_size=(width // 32, height // 32)
+    ).items():
+        if key in config.head:
+            config.head[key] = value
+    config.backbone.init_cfg = None
+    arguments = {k: v for k, v in config.backbone.items() if k != "type"}
+    init_default_scope("mmpose")
+    model = MODELS.build(config)
+    if candidate.mmpose_backbone:
+        from mmpose.models.backbones.litehrnet import LiteHRNet
+
+        model.backbone = LiteHRNet(**arguments)
+    vary(model)
+    return model.eval()
+
+
+def _config_path(config: str) -> Path:
+    """Find a config: where its package keeps what ``mim`` runs, or here."""
     package, _, name = config.rpartition("::")
     if package:
         return Path(get_installed_path(package)) / ".mim" / "configs" / name
     return Path(__file__).parents[1] / name
-
-
-def build(candidate: Candidate, size: tuple[int, int] = (256, 192)) -> nn.Module:
-    """Build a pose estimator in evaluation mode, with random weights.
-
-    Args:
-        candidate: The network.
-        size: Height and width of its images; RTMPose's head is made for one size.
-    """
-    config = Config.fromfile(str(config_path(candidate.config)))
-    height, width = size
-    for name, value in dict(
-        input_size=(width, height), in_featuremap_size=(width // 32, height // 32)
-    ).items():
-        if name in config.model.head:
-            config.model.head[name] = value
-    config.model.backbone.init_cfg = None
-    kwargs = dict(config.model.backbone)
-    model = network_from_config(config)
-    if candidate.mmpose_backbone:
-        from mmpose.models.backbones.litehrnet import LiteHRNet
-
-        kwargs = {k: v for k, v in kwargs.items() if k not in ("type", "init_cfg")}
-        model.backbone = LiteHRNet(**kwargs)
-    vary(model)
-    return model.eval()
 
 
 @torch.no_grad()
@@ -111,8 +144,9 @@ def vary(model: nn.Module) -> None:
     generator = torch.Generator().manual_seed(0)
     for module in model.modules():
         if isinstance(module, _BatchNorm) and module.affine:
-            module.running_mean.normal_(0, 0.1, generator=generator)
-            module.running_var.uniform_(0.5, 1.5, generator=generator)
+            if module.running_mean is not None and module.running_var is not None:
+                module.running_mean.normal_(0, 0.1, generator=generator)
+                module.running_var.uniform_(0.5, 1.5, generator=generator)
             module.weight.uniform_(0.5, 1.5, generator=generator)
         bias = getattr(module, "bias", None)
         if isinstance(bias, nn.Parameter):
