@@ -132,8 +132,9 @@ def _polygons(mask: np.ndarray, bbox: np.ndarray) -> list[list[float]]:
     x, y, width, height = bbox
     right, bottom = x + width, y + height
     # COCO's masks take three corners or more; what is smaller gets its box.
-    return [line.ravel().astype(float).tolist() for line in outlines if len(line) > 2] \
-        or [[x, y, right, y, right, bottom, x, bottom]]
+    return [
+        line.ravel().astype(float).tolist() for line in outlines if len(line) > 2
+    ] or [[x, y, right, y, right, bottom, x, bottom]]
 
 
 def _detections(

@@ -70,7 +70,7 @@ def draw_crowd(
         if figure.pose == "sit":
             _draw_stool(rng, canvas, figure, foot[1])
         people.draw_figure(canvas, figure, FIRST + index * NUM_PARTS)
-        drawn[index] = np.count_nonzero(_mask(canvas.labels, index))
+        drawn[index] = int(_mask(canvas.labels, index).sum())
 
     # Far things first: the lower a thing stands, the nearer it is.
     things = [
@@ -99,7 +99,7 @@ def _view(
 ) -> PersonView | None:
     """Read off the labels what is seen of a person; None if nothing is."""
     mask = _mask(labels, index)
-    area = np.count_nonzero(mask)
+    area = int(mask.sum())
     if not area:
         return None
     bbox = np.array(cv2.boundingRect(mask.view(np.uint8)), float)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-Color = Sequence[float] | np.ndarray  # RGB, 0..255
+Color = ArrayLike  # RGB, 0..255
 _TURNS = np.linspace(0, 2 * np.pi, 20, endpoint=False)
 CIRCLE = np.stack([np.cos(_TURNS), np.sin(_TURNS)], 1)
 _CAP = np.linspace(-np.pi / 2, np.pi / 2, 7)[:, None]
@@ -34,15 +34,19 @@ class Canvas:
     labels: np.ndarray
 
     def polygon(
-        self, points: ArrayLike, color: Color, label: int | None = None
+        self, points: ArrayLike, color: Color | None, label: int | None = None
     ) -> None:
-        """Fill a polygon of (N, 2) corners, or M of them that do not overlap."""
+        """Fill a polygon of (N, 2) corners, or M of them that do not overlap.
+
+        Without a colour only the labels change.
+        """
         points = np.asarray(points, float)
         # OpenCV takes corners in fixed point, here sixteenths of a pixel.
         corners = np.round(points * 16).astype(np.int32)
         contours = list(corners.reshape(-1, *points.shape[-2:]))
-        tone = [min(float(channel), 255.0) for channel in color]
-        cv2.fillPoly(self.image, contours, tone, cv2.LINE_AA, 4)
+        if color is not None:
+            tone = np.minimum(np.asarray(color, float), 255).tolist()
+            cv2.fillPoly(self.image, contours, tone, cv2.LINE_AA, 4)
         if label is not None:
             cv2.fillPoly(self.labels, contours, [label], cv2.LINE_8, 4)
 
@@ -60,7 +64,7 @@ class Canvas:
         self,
         start: ArrayLike,
         end: ArrayLike,
-        radii: Sequence[float],
+        radii: ArrayLike,
         color: Color,
         label: int | None = None,
     ) -> None:
@@ -76,12 +80,13 @@ class Canvas:
         first, last = np.asarray(start, float)[:2], np.asarray(end, float)[:2]
         along = (last - first) / max(float(np.hypot(*(last - first))), 1e-6)
         across = np.array([-along[1], along[0]])
-        axis = np.linspace(first, last, len(radii))
+        extent = np.asarray(radii, float)[:, None]
+        axis = np.linspace(first, last, len(extent))
         cap = np.cos(_CAP) * along + np.sin(_CAP) * across
         color = np.asarray(color, float)
         for share, tone, name in ((1.0, 0.75, label), (0.6, 1.0, None)):
-            width = share * np.asarray(radii, float)[:, None]
-            middle = axis + (1 - share) * np.asarray(radii)[:, None] * _LIGHT
+            width = share * extent
+            middle = axis + (1 - share) * extent * _LIGHT
             outline = [
                 middle - width * across,
                 middle[-1] + width[-1] * cap,
@@ -113,10 +118,10 @@ class Canvas:
         texture = 1 + 0.04 * noise(rng, size, (20, 6, 2.5))
         speckle = rng.uniform(*grain) * rng.standard_normal(size, dtype=np.float32)
         tint = rng.uniform(0.92, 1.06, 3) * rng.uniform(0.85, 1.15)
-        image = self.image * texture[..., None] * tint.astype(np.float32)
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.7))
-        image += rng.uniform(0, 12) + speckle[..., None]
-        return np.clip(image, 0, 255).round().astype(np.uint8)
+        toned = self.image * texture[..., None] * tint.astype(np.float32)
+        blurred = cv2.GaussianBlur(toned, (0, 0), rng.uniform(0.3, 0.7))
+        exposed = blurred + rng.uniform(0, 12) + speckle[..., None]
+        return np.clip(exposed, 0, 255).round().astype(np.uint8)
 
 
 def noise(
@@ -149,4 +154,4 @@ def random_color(
 
 def pick(rng: np.random.Generator, colors: Sequence[Color]) -> np.ndarray:
     """Choose a colour of a list and make it a little lighter or darker."""
-    return np.array(colors[rng.integers(len(colors))]) * rng.uniform(0.85, 1.08)
+    return np.array(colors[int(rng.integers(len(colors)))]) * rng.uniform(0.85, 1.08)

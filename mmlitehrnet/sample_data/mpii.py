@@ -73,7 +73,9 @@ def _annotation(view: crowd.PersonView, name: str) -> dict:
     low, high = view.figure.box.reshape(2, 2)
     return {
         "joints_vis": known,
-        "joints": np.where(np.array(known)[:, None], np.round(points, 1), -1.0).tolist(),
+        "joints": np.where(
+            np.array(known)[:, None], np.round(points, 1), -1.0
+        ).tolist(),
         "image": name,
         "scale": round(float(max(high - low)) / PIXELS_PER_SCALE, 6),
         "center": np.round((low + high) / 2 + FIRST_PIXEL, 1).tolist(),

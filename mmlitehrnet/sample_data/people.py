@@ -30,7 +30,7 @@ LENGTH = {
 }  # fmt: skip
 # Half width and half depth of the trunk at equal steps from the pelvis to the neck.
 TRUNK = np.array([
-    (0.085, 0.058), (0.090, 0.060), (0.086, 0.058), (0.104, 0.066),
+    (0.050, 0.045), (0.090, 0.060), (0.086, 0.058), (0.104, 0.066),
     (0.115, 0.060), (0.045, 0.036),
 ])  # fmt: skip
 # Half the size of the head along its left, up and forward axes.
@@ -130,7 +130,7 @@ def _rotation(axis: int, degrees: float) -> np.ndarray:
 
 def _hanging(flexion: float, abduction: float, sign: int) -> np.ndarray:
     """Where a hanging limb points in body axes; angles in degrees."""
-    return _rotation(2, sign * abduction) @ _rotation(0, -flexion) @ [0.0, -1.0, 0.0]
+    return _rotation(0, -flexion) @ _rotation(2, sign * abduction) @ [0.0, -1.0, 0.0]
 
 
 def _leg(hip: np.ndarray, angles: np.ndarray, sign: int) -> list[np.ndarray]:
@@ -306,8 +306,8 @@ def _draw_head(canvas: Canvas, figure: Figure, label: int) -> None:
     shaded = np.minimum(color * light[..., None], 255)
     canvas.image[where][inside] = shaded[inside].round()
     canvas.labels[where][inside] = label
-    for name, radii in (("left_ear", (1, 1.7)), ("right_ear", (1, 1.7)), ("nose", 1)):
+    for name, tall in (("left_ear", 1.7), ("right_ear", 1.7), ("nose", 1.0)):
         if figure.faces_viewer(name):
-            radii = 0.012 * figure.size * np.array(radii)
+            radii = 0.012 * figure.size * np.array([1, tall])
             center, tone = figure.joints[name][:2], 0.88 * figure.look["skin"]
             canvas.ellipse(center, radii, tone, label)

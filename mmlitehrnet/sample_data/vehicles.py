@@ -1,11 +1,12 @@
 """A camera over a flat street, and the vehicles that it sees.
 
 World axes are x to the right, y up from the ground and z ahead, in metres, with the
-camera over the origin. Headings are in degrees: 0 away from the viewer, 90 to the right.
+camera over the origin. Headings are in degrees: 0 is ahead, 90 to the right.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,12 +28,14 @@ class View:
     """A picture in the making.
 
     Attributes:
+        rng: Random generator.
         canvas: What is drawn on.
         focal: Focal length in pixels.
         center: (x, y) of the point at infinity straight ahead, in pixels.
         height: Height of the camera over the ground in metres.
     """
 
+    rng: np.random.Generator
     canvas: Canvas
     focal: float
     center: tuple[float, float]
@@ -49,18 +52,21 @@ class View:
         across, down = x * scale, (self.height - y) * scale
         return np.stack([self.center[0] + across, self.center[1] + down], -1)
 
-    def polygon(self, points: ArrayLike, color: Color, label: int) -> None:
+    def polygon(self, points: ArrayLike, color: Color | None, label: int) -> None:
         """Fill a flat polygon of (N, 3) corners, cut off in front of the camera."""
         points = np.asarray(points, float)
-        kept = []
-        for point, following in zip(points, np.roll(points, -1, axis=0), strict=True):
-            if point[2] >= NEAR:
-                kept.append(point)
-            if (point[2] >= NEAR) != (following[2] >= NEAR):
-                share = (NEAR - point[2]) / (following[2] - point[2])
-                kept.append(point + share * (following - point))
-        if kept:
-            self.canvas.polygon(self.project(kept), color, label)
+        if points[:, 2].min() < NEAR:
+            kept = []
+            ends = zip(points, np.roll(points, -1, axis=0), strict=True)
+            for point, following in ends:
+                if point[2] >= NEAR:
+                    kept.append(point)
+                if (point[2] >= NEAR) != (following[2] >= NEAR):
+                    share = (NEAR - point[2]) / (following[2] - point[2])
+                    kept.append(point + share * (following - point))
+            points = np.array(kept)
+        if len(points):
+            self.canvas.polygon(self.project(points), color, label)
 
     def tube(
         self, start: ArrayLike, end: ArrayLike, radius: float, color: Color, label: int
@@ -69,7 +75,8 @@ class View:
         ends = np.array([start, end], float)
         if ends[:, 2].min() >= NEAR:
             radii = np.maximum(radius * self.focal / ends[:, 2], 0.4)
-            self.canvas.tube(*self.project(ends), radii, color, label)
+            start, end = self.project(ends)
+            self.canvas.tube(start, end, radii, color, label)
 
     def disc(
         self, center: ArrayLike, radii: ArrayLike, color: Color, label: int
@@ -87,34 +94,25 @@ class View:
 
 
 @dataclass(frozen=True)
-class Hull:
-    """A body part of a vehicle: an outline seen from the side, drawn across.
+class Vehicle:
+    """A kind of vehicle; lengths in metres, places along it and up it in 0..1.
 
     Attributes:
-        outline: Corners from the rear, over the top, to the front: (position along
-            the length 0..1, height 0..1, share of the width).
-        skins: Material of the surface after each corner but the last, one letter of
-            ``_MATERIALS``; that of the sides is the first.
-        panes: (first, last, number, low, high) of the side windows.
+        label: Its class.
+        size: Length, width and height.
+        wheels: Radius, and places along the length.
+        panes: Side windows: first, last, number, low, high.
+        hulls: Parts of the body as outlines seen from the side, drawn across: corners
+            (along, up, share of the width) from the rear over the top to the front, and
+            a letter for each surface between two corners, the first for the sides too:
+            body, glass, dark or cargo.
     """
 
-    outline: tuple
-    skins: str
-    panes: tuple = (0, 0, 0, 0, 0)
-
-
-@dataclass(frozen=True)
-class Vehicle:
-    """A kind of vehicle; lengths in metres, wheels along the length in 0..1."""
-
     label: str
-    size: tuple[float, float, float]  # length, width, height
-    wheel_radius: float
+    size: tuple[float, float, float]
     wheels: tuple[float, ...]
-    hulls: tuple[Hull, ...]
-
-
-_MATERIALS = "bgdc"  # body, glass, dark, cargo
+    panes: tuple[float, float, int, float, float]
+    hulls: tuple[tuple[tuple, str], ...]
 
 
 def _car(length: float, height: float, rear: float, top: float) -> Vehicle:
@@ -123,38 +121,38 @@ def _car(length: float, height: float, rear: float, top: float) -> Vehicle:
         (0, 0.12, 0.95), (0.01, 0.60, 0.97), (rear, 0.64, 0.95), (rear + 0.1, 1, 0.78),
         (top, 1, 0.78), (top + 0.17, 0.64, 0.94), (0.97, 0.53, 0.94), (1, 0.12, 0.94),
     )  # fmt: skip
-    hull = Hull(outline, "bbgbgbb", (rear + 0.1, top + 0.04, 2, 0.66, 0.94))
-    return Vehicle("car", (length, 1.8, height), 0.33, (0.19, 0.81), (hull,))
+    panes = (rear + 0.1, top + 0.04, 2, 0.66, 0.94)
+    wheels = (0.33, 0.19, 0.81)
+    return Vehicle("car", (length, 1.8, height), wheels, panes, ((outline, "bbgbgbb"),))
 
 
-def _coach(
-    label: str, length: float, height: float, panes: int, wheels: tuple[float, ...]
-) -> Vehicle:
+def _coach(label: str, length: float, height: float, wheels: tuple, panes: int):
     """A bus or a train: a long box full of windows."""
     outline = (
         (0, 0.08, 1), (0, 0.55, 1), (0.01, 0.93, 0.97), (0.03, 1, 0.9),
         (0.97, 1, 0.9), (0.99, 0.93, 0.97), (1, 0.42, 1), (1, 0.08, 1),
     )  # fmt: skip
-    hull = Hull(outline, "bgbbbgb", (0.02, 0.98, panes, 0.45, 0.86))
-    return Vehicle(label, (length, 2.5, height), 0.46, wheels, (hull,))
+    windows = (0.02, 0.98, panes, 0.45, 0.86)
+    return Vehicle(
+        label, (length, 2.5, height), wheels, windows, ((outline, "bgbbbgb"),)
+    )
 
 
-_CARGO = Hull(((0, 0.2, 1), (0, 1, 1), (0.7, 1, 1), (0.7, 0.2, 1)), "ccc")
-_CAB = Hull(
-    ((0.73, 0.12, 0.95), (0.73, 0.8, 0.95), (0.96, 0.8, 0.92), (0.99, 0.45, 0.95),
-     (1, 0.12, 0.95)), "bbgb", (0.8, 0.95, 1, 0.46, 0.72),
+_TRUCK = (
+    (((0.02, 0.1, 0.7), (0.02, 0.2, 0.7), (0.98, 0.2, 0.7)), "dd"),
+    (((0, 0.2, 1), (0, 1, 1), (0.7, 1, 1), (0.7, 0.2, 1)), "ccc"),
+    (((0.73, 0.12, 0.95), (0.73, 0.8, 0.95), (0.96, 0.8, 0.92), (0.99, 0.45, 0.95),
+      (1, 0.12, 0.95)), "bbgb"),
 )  # fmt: skip
-_CHASSIS = Hull(((0.02, 0.1, 0.7), (0.02, 0.2, 0.7), (0.98, 0.2, 0.7)), "dd")
 VEHICLES = {
     "hatchback": _car(4.0, 1.50, 0.03, 0.55),
     "saloon": _car(4.6, 1.45, 0.14, 0.52),
     "estate": _car(4.5, 1.65, 0.03, 0.58),
-    "truck": Vehicle(
-        "truck", (7.5, 2.4, 3.3), 0.48, (0.14, 0.24, 0.86), (_CHASSIS, _CARGO, _CAB)
-    ),
-    "bus": _coach("bus", 11.0, 3.1, 7, (0.22, 0.78)),
-    "train": _coach("train", 19.0, 3.5, 11, (0.14, 0.2, 0.8, 0.86)),
-}
+    "truck": Vehicle("truck", (7.5, 2.4, 3.3), (0.48, 0.14, 0.24, 0.86),
+                     (0.8, 0.95, 1, 0.46, 0.72), _TRUCK),
+    "bus": _coach("bus", 11.0, 3.1, (0.48, 0.22, 0.78), 7),
+    "train": _coach("train", 19.0, 3.5, (0.40, 0.14, 0.2, 0.8, 0.86), 11),
+}  # fmt: skip
 CARS = ("hatchback", "saloon", "estate")
 
 
@@ -165,93 +163,76 @@ def _axes(heading: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_vehicle(
-    rng: np.random.Generator,
-    view: View,
-    kind: str,
-    x: float,
-    z: float,
-    heading: float,
-    label: int,
+    view: View, kind: str, x: float, z: float, heading: float, label: int
 ) -> None:
     """Draw a vehicle of ``VEHICLES`` whose middle is at (x, z) in metres."""
     vehicle = VEHICLES[kind]
     length, width, height = vehicle.size
     large = vehicle.label in ("bus", "train")
-    paint = random_color(rng, (0.4, 0.85), (0.5, 0.95)) if large else pick(rng, _PAINTS)
-    cargo = random_color(rng, (0.0, 0.5), (0.6, 0.95))
-    colors = dict(zip(_MATERIALS, (paint, pick(rng, (GLASS,)), DARK, cargo), strict=True))
+    paint = (
+        random_color(view.rng, (0.4, 0.85), (0.5, 0.95))
+        if large
+        else pick(view.rng, _PAINTS)
+    )
+    glass, cargo = (
+        pick(view.rng, (GLASS,)),
+        random_color(view.rng, (0.0, 0.5), (0.6, 0.95)),
+    )
+    colors = {"b": paint, "g": glass, "d": np.array(DARK), "c": cargo}
     ahead, right = _axes(heading)
     eye = np.array([0, view.height, 0])
 
-    def world(points: ArrayLike, sign: float = 1) -> np.ndarray:
-        """(N, 3) along, up and share of the width, on the left (-1) or right (1)."""
-        along, up, share = np.moveaxis(np.asarray(points, float), -1, 0)[..., None]
+    def world(points: ArrayLike) -> np.ndarray:
+        """(N, 3) along, up and across, 0..1, 0..1 and -1..1, to metres."""
+        along, up, across = np.moveaxis(np.asarray(points, float), -1, 0)[..., None]
         place = (along - 0.5) * length * ahead + up * height * np.array([0, 1, 0])
-        return place + share * sign * width / 2 * right + [x, 0, z]
+        return place + across * width / 2 * right + [x, 0, z]
 
-    def draw_wheels(near: bool) -> None:
-        for sign in (-1, 1):
-            if (sign * right @ (eye - world([(0.5, 0, 1)], sign)[0]) > 0) == near:
-                for at in vehicle.wheels:
-                    for share, color in ((1.0, DARK), (0.5, HUB)):
-                        radius = share * vehicle.wheel_radius
-                        rim = np.insert(CIRCLE * radius, 2, 0.97, axis=1)
-                        rim[:, :2] += (at * length, vehicle.wheel_radius)
-                        rim[:, :2] /= (length, height)
-                        view.polygon(world(rim, sign), color, label)
+    def seen(normal: np.ndarray, point: Sequence[float]) -> bool:
+        return bool(normal @ (eye - world([point])[0]) > 0)
 
-    faces = []  # (distance, corners, colour, other things on it: corners and colour)
-    for hull in vehicle.hulls:
-        left_side, right_side = world(hull.outline, -1), world(hull.outline, 1)
-        middle = (left_side.mean(0) + right_side.mean(0)) / 2
-        quads = [
-            (np.array([left_side[i], right_side[i], right_side[i + 1], left_side[i + 1]]),
-             skin, []) for i, skin in enumerate(hull.skins)
-        ]  # fmt: skip
-        for sign, side in ((-1, left_side), (1, right_side)):
-            quads.append((side, hull.skins[0], _panes(hull, sign, world)))
-        for corners, skin, panes in quads:
-            normal = np.cross(corners[1] - corners[0], corners[-1] - corners[0])
-            normal *= np.sign(normal @ (corners.mean(0) - middle)) / np.linalg.norm(normal)
-            toward = eye - corners.mean(0)
-            if normal @ toward <= 0:
-                continue
-            light = 0.85 + 0.2 * normal[1] - 0.1 * normal[0]
-            details = [(pane, colors["g"]) for pane in panes]
-            facing = normal @ ahead
-            if skin in "bc" and abs(facing) > 0.7:
-                lamp = WHITE if facing > 0 else RED
-                details += [(_lamp(corners, low), lamp) for low in (0.04, 0.8)]
-            faces.append((np.linalg.norm(toward), corners, light, colors[skin], details))
+    def wheels(sign: int) -> None:
+        radius, *places = vehicle.wheels
+        for at in places:
+            for share, color in ((1.0, DARK), (0.5, HUB)):
+                rim = np.insert(CIRCLE * share * radius + (0, radius), 2, 1, axis=1)
+                rim = rim / (length, height, 1) * (1, 1, 0.97 * sign) + (at, 0, 0)
+                view.polygon(world(rim), color, label)
+
     reach = np.abs(ahead) * length / 2 + np.abs(right) * width / 2
     view.shadow(x, z, reach[0] + 0.3)
-    draw_wheels(near=False)
-    for _, corners, light, color, details in sorted(faces, key=lambda face: -face[0]):
-        view.polygon(corners, light * np.array(color), label)
-        for part, tone in details:
-            view.polygon(part, light * np.array(tone), label)
-    draw_wheels(near=True)
-
-
-def _panes(hull: Hull, sign: int, world) -> list[np.ndarray]:
-    """Windows of one side of a hull."""
-    first, last, count, low, high = hull.panes
-    ends = np.linspace(first, last, count + 1)
-    gap = 0.06 * (last - first) / max(count, 1)
-    return [
-        world([(a, low, 0.98), (a, high, 0.98), (b, high, 0.98), (b, low, 0.98)], sign)
-        for a, b in zip(ends[:-1] + gap, ends[1:] - gap, strict=True)
-    ]
-
-
-def _lamp(quad: np.ndarray, start: float) -> np.ndarray:
-    """A lamp on a face, from ``start`` across."""
-    across, up = quad[1] - quad[0], quad[3] - quad[0]
-    if up[1] < 0:
-        quad, up = quad + up, -up
-    low = quad[0] + start * across + 0.5 * up
-    return np.array([low, low + 0.16 * across, low + 0.16 * across + 0.3 * up,
-                     low + 0.3 * up])  # fmt: skip
+    near = [sign for sign in (-1, 1) if seen(sign * right, (0.5, 0, sign))]
+    for sign in {-1, 1} - set(near):
+        wheels(sign)
+    faces = []  # (distance, corners, colour)
+    for outline, skins in vehicle.hulls:
+        sides = [world(np.array(outline) * (1, 1, sign)) for sign in (-1, 1)]
+        pairs = zip(sides[0], sides[1], sides[1][1:], sides[0][1:], strict=False)
+        quads = [np.array(corners) for corners in pairs]
+        for corners, skin in zip([*quads, *sides], skins + 2 * skins[0], strict=True):
+            normal = np.cross(corners[1] - corners[0], corners[-1] - corners[0])
+            normal *= np.sign(normal @ (corners.mean(0) - np.mean(sides, (0, 1))))
+            normal /= np.linalg.norm(normal)
+            toward = eye - corners.mean(0)
+            if normal @ toward > 0:
+                color = (0.85 + 0.2 * normal[1] - 0.1 * normal[0]) * colors[skin]
+                faces.append((float(np.linalg.norm(toward)), corners, color))
+    for _, corners, color in sorted(faces, key=lambda face: -face[0]):
+        view.polygon(corners, color, label)
+    first, last, count, low, high = vehicle.panes
+    step = (last - first) / count
+    for sign in near:
+        for start in first + step * (np.arange(count) + 0.06):
+            along = np.array([0, 0, 0.88, 0.88]) * step + start
+            pane = np.stack([along, [low, high, high, low], np.full(4, 0.98 * sign)], 1)
+            view.polygon(world(pane), glass, label)
+        wheels(sign)
+    for end, color in ((0, RED), (1, WHITE)):
+        if seen((2 * end - 1) * ahead, (end, 0.4, 0)):
+            for side in (-1, 1):
+                lamp = [(end, 0.38, 0.9), (end, 0.52, 0.9), (end, 0.52, 0.6),
+                        (end, 0.38, 0.6)]  # fmt: skip
+                view.polygon(world(np.array(lamp) * (1, 1, side)), color, label)
 
 
 @dataclass(frozen=True)
@@ -292,7 +273,6 @@ TWO_WHEELERS = {
 
 
 def draw_two_wheeler(
-    rng: np.random.Generator,
     view: View,
     kind: str,
     x: float,
@@ -301,22 +281,11 @@ def draw_two_wheeler(
     label: int,
     rider: int | None = None,
 ) -> None:
-    """Draw a bicycle or a motorcycle.
-
-    Args:
-        rng: Random generator.
-        view: The picture.
-        kind: Name in ``TWO_WHEELERS``.
-        x: Its middle to the right in metres.
-        z: Its middle ahead in metres.
-        heading: In degrees.
-        label: Its label.
-        rider: Label of its rider; None: nobody rides it.
-    """
+    """Draw a bicycle or a motorcycle, and its rider if there is a label for one."""
     bike = TWO_WHEELERS[kind]
     if z - bike.wheelbase < NEAR:
         return
-    paint = random_color(rng, (0.3, 0.9), (0.3, 0.9))
+    paint = random_color(view.rng, (0.3, 0.9), (0.3, 0.9))
     ahead, right = _axes(heading)
 
     def world(point: ArrayLike, across: float = 0.0) -> np.ndarray:
@@ -328,9 +297,7 @@ def draw_two_wheeler(
         rim = CIRCLE * bike.wheel_radius + (hub, bike.wheel_radius)
         corners = [world(point) for point in rim]
         # Cityscapes counts what shows between the spokes as part of the wheel.
-        spokes = view.canvas.image.copy()
-        view.polygon(corners, DARK, label)
-        view.canvas.image[:] = spokes
+        view.polygon(corners, None, label)
         for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
             view.tube(start, end, bike.tyre, DARK, label)
     for start, end, radius, color in bike.bars:
@@ -340,7 +307,7 @@ def draw_two_wheeler(
         return
     yaw = float(np.degrees(np.arctan2(ahead[0], -ahead[2])))
     scale = view.scale(z)
-    figure = people.sample_figure(rng, (0.0, 0.0), 1.75 * scale, bike.pose, yaw)
+    figure = people.sample_figure(view.rng, (0.0, 0.0), 1.75 * scale, bike.pose, yaw)
     seat = view.project(world(bike.saddle)) - (0, 0.05 * scale)
     shift = np.append(seat - figure.joints["pelvis"][:2], 0)
     joints = {name: joint + shift for name, joint in figure.joints.items()}
