@@ -141,22 +141,21 @@ def _detections(
     rng: np.random.Generator, annotation: dict, height: int, width: int
 ) -> list[dict]:
     """Boxes of a person as a good detector would give them, with a few mistakes."""
-
-    def record(deviation: float, low: float, high: float) -> dict:
-        box = np.array(annotation["bbox"])
-        box += rng.normal(0, deviation, 4) * np.tile(box[2:], 2)
-        start = np.clip(box[:2], 0, (width - 2, height - 2))
-        end = np.clip(box[:2] + box[2:], start + 1, (width, height))
-        return {
-            "bbox": np.round([*start, *(end - start)], 2).tolist(),
-            "category_id": 1,
-            "image_id": annotation["image_id"],
-            "score": round(float(rng.uniform(low, high)), 4),
-        }
-
-    found = [record(0.025, 0.7, 1.0)]
-    if rng.random() < 0.15:
-        found.append(record(0.1, 0.05, 0.4))  # a second, worse box
-    if rng.random() < 0.1:
-        found.append(record(0.6, 0.01, 0.25))  # a box of nobody
+    found = []
+    # Chance, deviation by the size of the box, and range of scores of each box.
+    for chance, deviation, scores in (
+        (1.0, 0.025, (0.7, 1.0)),
+        (0.15, 0.1, (0.05, 0.4)),  # a second, worse box
+        (0.1, 0.6, (0.01, 0.25)),  # a box of nobody
+    ):
+        if rng.random() < chance:
+            x, y, wide, high = annotation["bbox"]
+            dx, dy, *grown = rng.normal(0, deviation, 4) * (wide, high, wide, high)
+            start = np.clip((x + dx, y + dy), 0, (width - 2, height - 2))
+            end = start + (wide + grown[0], high + grown[1])
+            end = np.clip(end, start + 1, (width, height))
+            box = np.round([*start, *(end - start)], 2).tolist()
+            record = dict(bbox=box, score=round(float(rng.uniform(*scores)), 4))
+            ids = dict(image_id=annotation["image_id"], category_id=1)
+            found.append(record | ids)
     return found

@@ -78,7 +78,7 @@ def draw_crowd(
         for index, (figure, foot) in enumerate(figures)
     ]
     for row in rng.uniform(0.7, 1.1, rng.choice(3, p=(0.5, 0.35, 0.15))) * height:
-        things.append((row, partial(_draw_object, rng, canvas, row)))
+        things.append((row, partial(_draw_thing, rng, canvas, row, OBJECT)))
     for _, draw in sorted(things, key=lambda thing: thing[0]):
         draw()
     found = [
@@ -165,40 +165,29 @@ def _background(rng: np.random.Generator, height: int, width: int) -> Canvas:
     image = np.clip(np.where(rows, ground, wall) * texture, 0, 255).astype(np.uint8)
     canvas = Canvas(image, np.zeros((height, width), np.uint8))
     for _ in range(rng.integers(2, 7)):
-        center = rng.uniform(0, 1, 2) * (width, 0.8 * height)
-        extent = rng.uniform(0.04, 0.2, 2) * height
-        color = random_color(rng, (0.05, 0.7), (0.2, 0.95))
-        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * extent + center
-        kind = rng.choice(["patch", "blob", "bar"])
-        if kind == "patch":
-            canvas.polygon(corners, color * 0.6)
-            canvas.polygon((corners - center) * 0.85 + center, color)
-        elif kind == "blob":
-            canvas.ellipse(center, extent * 0.7, color)
-        else:
-            thick = float(rng.uniform(0.01, 0.03) * height)
-            canvas.tube(corners[0], corners[rng.integers(1, 4)], (thick, thick), color)
+        _draw_thing(rng, canvas, rng.uniform(0, 0.9) * height, None)
     return canvas
 
 
-def _draw_object(rng: np.random.Generator, canvas: Canvas, row: float) -> None:
-    """Draw a crate, a barrel or a post that may stand before people."""
+def _draw_thing(
+    rng: np.random.Generator, canvas: Canvas, row: float, label: int | None
+) -> None:
+    """Draw a crate, a barrel or a bar whose foot is in a row."""
     height, width = canvas.labels.shape
-    tall, x = rng.uniform(0.15, 0.3) * height, rng.uniform(0, 1) * width
-    half = tall * rng.uniform(0.25, 0.45)
-    color = random_color(rng, (0.1, 0.7), (0.25, 0.85))
-    canvas.shadow((x, row), (1.6 * half, 0.2 * half + 3))
-    kind = rng.choice(["crate", "barrel", "post"])
+    foot = np.array([rng.uniform(0, 1) * width, row])
+    half, tall = rng.uniform(0.04, 0.12) * height, rng.uniform(0.15, 0.3) * height
+    color = random_color(rng, (0.05, 0.7), (0.25, 0.95))
+    kind = rng.choice(["crate", "barrel", "bar"])
     if kind == "crate":
         box = np.array([[-1, -1], [1, -1], [1, 0], [-1, 0]]) * (half, tall)
-        canvas.polygon(box + (x, row), color * 0.7, OBJECT)
-        canvas.polygon(box * 0.8 + (x, row - 0.1 * tall), color * 0.9, OBJECT)
+        canvas.polygon(foot + box, 0.7 * color, label)
+        canvas.polygon(foot + 0.8 * box - (0, 0.1 * tall), color, label)
     elif kind == "barrel":
-        radii = (0.85 * half, half, 0.85 * half)
-        canvas.tube((x, row - half), (x, row - tall), radii, color, OBJECT)
+        ends = foot - (0, half), foot - (0, tall)
+        canvas.tube(*ends, (0.85 * half, half, 0.85 * half), color, label)
     else:
-        thick = rng.uniform(0.01, 0.02) * height
-        canvas.tube((x, row), (x, row - 2.5 * tall), (thick, thick), color, OBJECT)
+        end = foot + (rng.normal(0, half), -2.5 * tall)
+        canvas.tube(foot, end, (0.15 * half, 0.15 * half), color, label)
 
 
 def _draw_stool(
@@ -207,8 +196,10 @@ def _draw_stool(
     """Draw a stool under a seated figure."""
     color, size = random_color(rng, (0.1, 0.6), (0.2, 0.8)), figure.size
     x, y = figure.joints["pelvis"][:2] + (0, 0.05 * size)
-    for end in (x - 0.09 * size, x + 0.09 * size):
-        leg = (0.012 * size, 0.012 * size)
-        canvas.tube((end, y), (end, floor), leg, color * 0.6, OBJECT)
-    seat = (0.025 * size, 0.025 * size)
-    canvas.tube((x - 0.1 * size, y), (x + 0.1 * size, y), seat, color, OBJECT)
+    left, right = x - 0.09 * size, x + 0.09 * size
+    for start, end, radius in (
+        ((left, y), (left, floor), 0.012),
+        ((right, y), (right, floor), 0.012),
+        ((left, y), (right, y), 0.025),
+    ):
+        canvas.tube(start, end, (radius * size, radius * size), color, OBJECT)

@@ -220,14 +220,9 @@ def _sample_look(rng: np.random.Generator) -> dict[str, np.ndarray]:
     shirt = random_color(rng, (0.1, 0.85), (0.35, 1.0))
     trousers = random_color(rng, (0.1, 0.6), (0.15, 0.75))
     return {
-        "skin": skin,
-        "hair": hair,
-        "shirt": shirt,
-        "trousers": trousers,
-        "upper_arm": shirt,
+        **{"skin": skin, "hair": hair, "hand": skin, "upper_arm": shirt},
+        **{"shirt": shirt, "trousers": trousers, "thigh": trousers},
         "forearm": shirt if rng.random() < 0.4 else skin,
-        "hand": skin,
-        "thigh": trousers,
         "shin": skin if rng.random() < 0.3 else trousers,
         "foot": random_color(rng, (0.0, 0.7), (0.1, 0.9)),
     }

@@ -318,7 +318,7 @@ def _on_foot(view: View, street: Street) -> list[Thing]:
 
 def _person(view: View, x: float, z: float, yaw: float) -> None:
     pose = str(view.rng.choice(["walk", "walk", "stand", "wave", "akimbo"]))
-    size, foot = view.rng.uniform(1.55, 1.9) * view.scale(z), view.project((x, 0, z))
+    size, foot = view.rng.uniform(1.55, 1.9) * view.focal / z, view.project((x, 0, z))
     figure = people.sample_figure(view.rng, (foot[0], foot[1]), size, pose, yaw)
     view.shadow(x, z, 0.4)
     people.draw_figure(view.canvas, figure, ID["person"], one_label=True)
