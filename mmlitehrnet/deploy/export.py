@@ -22,12 +22,11 @@ from torch import Tensor, nn
 
 from ..models.backbones.arguments import check_count, is_int
 from ..models.backbones.high_resolution import HighResolutionNet
+from ..models.deployed.forms import FORMS, Form, find_form
 from ..models.layers.channel_weighting import CrossResolutionWeighting
 from ..models.layers.context_modeling import DenseContextModeling, official_sums
 from ..models.layers.dynamic_conv import DynamicConv2d
-from .forms import FORMS, Form, check_target, find_form
-from .model import deploy_model
-from .network import side_multiple, switch_to_deploy
+from .model import deploy_model, switch_to_deploy
 from .runner import METADATA_KEY, PoseTask
 
 MIN_OPSET = 13
@@ -110,8 +109,13 @@ def _check_arguments(
             "the model must be a backbone of mmlitehrnet or have one, got "
             f"{type(_backbone(model)).__name__}"
         )
+    if _backbone(model).deploy:
+        raise ValueError(
+            "the model's backbone has been switched to deploy: export the trained "
+            "one, which is switched to the target's form"
+        )
     if target is not None:
-        check_target(target)
+        find_form(target, dynamic=False)
     check_count("batch_size", batch_size)
     check_count("opset", opset, MIN_OPSET)
     if not isinstance(input_size, (list, tuple)) or not all(map(is_int, input_size)):
@@ -124,7 +128,7 @@ def _check_arguments(
             f"input_size must be a height and a width in pixels, got {input_size}"
         )
     fixed = target is not None and FORMS[target].fixed
-    multiple = side_multiple(_backbone(model))
+    multiple = _backbone(model).size_divisor
     parts = list(_backbone(model).modules())
     if (fixed or dynamic_size) and any(side % multiple for side in input_size):
         pools = _has(parts, (CrossResolutionWeighting, DenseContextModeling))
@@ -202,7 +206,7 @@ def export_onnx(
     _check_arguments(
         model, input_size, batch_size, dynamic_batch, dynamic_size, opset, target
     )
-    multiple = side_multiple(_backbone(model))
+    multiple = _backbone(model).size_divisor
     fits = all(side % multiple == 0 for side in input_size)
     parameter = next(model.parameters())
     shape = (batch_size, _backbone(model).in_channels, *input_size)
@@ -225,7 +229,7 @@ def export_onnx(
             form = _form(model, target, batch_size, dynamic_batch, dynamic_size, fits)
             whole = not isinstance(model, HighResolutionNet)
             deploy = deploy_model if whole else switch_to_deploy
-            deployed = Network(deploy(model, form=form)).eval()
+            deployed = Network(deploy(model, form)).eval()
         try:
             trace_to_onnx(deployed, batches[0], part, axes, opset)
         except torch.onnx.errors.SymbolicValueError as error:
@@ -265,7 +269,8 @@ def _form(
 ) -> Form:
     """The form to export, of a network whose image sides fit a fixed one or not."""
     varies = dynamic_batch or dynamic_size
-    form = find_form(target, model, None if varies else batch_size)
+    dynamic = _has(list(model.modules()), DynamicConv2d)
+    form = find_form(target, dynamic, None if varies else batch_size)
     return form._replace(
         aggregate=form.aggregate and not dynamic_batch,
         broadcast=form.broadcast or dynamic_size,

@@ -6,7 +6,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
 from mmlitehrnet import LiteHRNet
-from tests.deploy.test_deploy import shallow, table
+from tests.models.deployed.networks import shallow, table
 
 
 class Model(BaseModel):

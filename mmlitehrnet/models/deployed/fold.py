@@ -12,7 +12,7 @@ from mmcv.cnn.bricks.wrappers import Conv2d
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..models.layers.depthwise import DepthwiseConv2d
+from ..layers.depthwise import DepthwiseConv2d
 
 #: Layers that compute a plain convolution; subclasses may do something else.
 PLAIN_CONVS = (nn.Conv2d, Conv2d, DepthwiseConv2d)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.layers.depthwise import is_compiling
+from ..layers.depthwise import is_compiling
 from .channels import NONE, Layout, natural_layout, select
 from .fold import Folded
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.layers.dynamic_conv import (
+from ..layers.dynamic_conv import (
     DynamicConv2d,
     DynamicConvNorm,
     DynamicSplitConv,

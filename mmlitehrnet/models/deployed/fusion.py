@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.layers.fusion import Fusion, upsample_bilinear
+from ..layers.fusion import Fusion, upsample_bilinear
 from .channels import Layout
 from .convs import chain
 from .fold import folded_chain
@@ -148,3 +148,11 @@ class DeployedFusion(nn.Module):
             if row.branch == 0:
                 first = self.first_branch.select(first, total, fused[0])
         return [fused[i] for i in self.outputs]
+
+
+def deploy_fusion(
+    fusion: Fusion, layouts: Sequence[Layout], form: Form
+) -> tuple[DeployedFusion, list[Layout]]:
+    """Inference form of a fusion, and the layouts of the maps that come out."""
+    deployed = DeployedFusion(fusion, layouts, form)
+    return deployed, deployed.layouts

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.layers.context_modeling import (
+from ..layers.context_modeling import (
     DenseContextModeling,
     GlobalContextModeling,
     official_sums,

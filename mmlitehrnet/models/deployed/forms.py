@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from torch import nn
-
-from ..models.backbones.arguments import check_count
-from ..models.layers.dynamic_conv import DynamicConv2d
-
 
 class Form(NamedTuple):
     """How a deployed network is laid out.
@@ -68,35 +63,24 @@ DYNAMIC_FORMS = {
 }
 
 
-def check_target(target: str) -> None:
-    """Check the name of a runtime.
+def find_form(target: str | Form, dynamic: bool, batch_size: int | None = 1) -> Form:
+    """Return the form of a network for a runtime.
+
+    Args:
+        target: The runtime, or the form itself.
+        dynamic: Whether the network has dynamic convolutions.
+        batch_size: Number of images, or None if their number or size may vary.
 
     Raises:
-        TypeError: If it is no string.
-        ValueError: If there is no form for it.
+        TypeError: If the runtime is no string.
+        ValueError: If there is no form for the runtime.
     """
+    if isinstance(target, Form):
+        return target
     if not isinstance(target, str):
         raise TypeError(f"target must be a string, got {target!r}")
     if target not in FORMS:
         raise ValueError(f"target must be one of {sorted(FORMS)}, got {target!r}")
-
-
-def find_form(target: str, net: nn.Module, batch_size: int | None = 1) -> Form:
-    """Return the form of a network for a runtime.
-
-    Args:
-        target: The runtime.
-        net: The trained network.
-        batch_size: Number of images, or None if their number or size may vary.
-
-    Raises:
-        TypeError: If the runtime is no string, or the number no int.
-        ValueError: If there is no form for the runtime, or the number is below 1.
-    """
-    check_target(target)
-    if batch_size is not None:
-        check_count("batch_size", batch_size)
-    dynamic = any(isinstance(part, DynamicConv2d) for part in net.modules())
     if dynamic and batch_size is not None:
         return DYNAMIC_FORMS.get((target, batch_size > 1), FORMS[target])
     return FORMS[target]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from ..models.layers.context_modeling import GlobalContextModeling
-from ..models.layers.stem import DGCStem, LiteStem
+from ..layers.context_modeling import GlobalContextModeling
+from ..layers.stem import DGCStem, LiteStem
+from .blocks import deploy_branch
 from .channels import NONE, Layout, concatenate, natural_layout, plain
 from .context import GlobalContext
 from .convs import chain, dense_conv
@@ -77,3 +80,28 @@ def deploy_dgc_stem(stem: DGCStem, form: Form) -> tuple[nn.Module, Layout]:
         branches.append(nn.Sequential(*layers))
     joint = concatenate([layout] * 2, [layout.width] * 2)
     return TwoBranchStem(*branches), _shuffled(joint)
+
+
+STEMS = {LiteStem: deploy_lite_stem, DGCStem: deploy_dgc_stem}
+
+
+def deploy_stem(
+    layers: Sequence[nn.Module], in_channels: int, form: Form
+) -> tuple[nn.Module, Layout]:
+    """Inference form of a stem, and the layout of the first map.
+
+    Args:
+        layers: A stem of Lite-HRNet or Dite-HRNet, or convolutions with what follows
+            them and, last, blocks.
+        in_channels: Number of image channels.
+        form: Form of the network.
+    """
+    *convs, last = layers
+    if type(last) in STEMS:
+        return STEMS[type(last)](last, form)
+    image = natural_layout(in_channels)
+    stem, layout = chain(
+        folded_chain(nn.Sequential(*convs)), image, multiple=form.multiple
+    )
+    blocks, layout = deploy_branch(last, layout, form)
+    return nn.Sequential(stem, blocks), layout

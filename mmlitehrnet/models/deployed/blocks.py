@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.layers.channel_weighting import (
+from ..layers.channel_weighting import (
     CrossResolutionWeighting,
     SpatialWeighting,
 )
-from ..models.layers.context_modeling import DenseContextModeling, GlobalContextModeling
-from ..models.layers.dynamic_conv import DynamicSplitConv
-from ..models.layers.residual import ResidualBlock
-from ..models.layers.shuffle import ChannelSplitBlock, ShuffleUnit
+from ..layers.context_modeling import DenseContextModeling, GlobalContextModeling
+from ..layers.dynamic_conv import DynamicSplitConv
+from ..layers.residual import ResidualBlock
+from ..layers.shuffle import ChannelSplitBlock, ShuffleUnit
 from .channels import NONE, Layout, after_shuffle, natural_layout, second_half, take
 from .context import DenseContext, GlobalContext
 from .convs import Conv, chain, depthwise_conv
