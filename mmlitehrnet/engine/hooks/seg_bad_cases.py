@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class SegBadCaseAnalysisHook(Hook):
-    """Draws test images of a low IoU, as MMPose's ``BadCaseAnalysisHook`` does poses.
+    r"""Draws test images of a low IoU, as MMPose's ``BadCaseAnalysisHook`` does poses.
 
     Truth and prediction are drawn side by side. An image is rated by its own mIoU, over
     the classes that are in its truth or its prediction; the data set's mIoU adds up the
