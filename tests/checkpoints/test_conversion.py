@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from mmlitehrnet import SmallHRNet
 from mmlitehrnet.apis.model import network_from_config
-from mmlitehrnet.apis.predictors import SCHEME
 from mmlitehrnet.checkpoints import (
     compare_weights,
     explain,
@@ -359,16 +358,3 @@ def test_bare_state_dict(tmp_path):
 def test_missing_checkpoint(tmp_path):
     with pytest.raises(ValueError, match="no such file"):
         load_checkpoint(tmp_path / "none.pth")
-
-
-def test_mmengine_reads_weights_only_by_the_scheme(tmp_path):
-    from mmengine.runner import load_checkpoint as mmengine_load
-
-    layer = nn.Linear(2, 3)
-    path = save(tmp_path / "a.pth", {k: v + 1 for k, v in layer.state_dict().items()})
-    mmengine_load(layer, f"{SCHEME}{path}")
-    for name, value in torch.load(path)["state_dict"].items():
-        assert torch.equal(layer.state_dict()[name], value)
-    torch.save(dict(state_dict={}, meta=Malicious(tmp_path / "x")), path)
-    with pytest.raises(ValueError, match="mkdir"):
-        mmengine_load(layer, f"{SCHEME}{path}")
