@@ -22,7 +22,7 @@ class SegBadCaseAnalysisHook(Hook):
     the classes that are in its truth or its prediction; the data set's mIoU adds up the
     pixels of all images first. The configs have it, turned off; on the command line::
 
-        mim test mmsegmentation CONFIG --checkpoint CHECKPOINT --cfg-options \\
+        mim test mmsegmentation CONFIG --checkpoint CHECKPOINT --cfg-options \
             default_hooks.badcase.enable=True default_hooks.badcase.badcase_thr=40
 
     It is for testing in one process.
