@@ -7,13 +7,14 @@ config::
 """
 
 from . import engine  # noqa: F401  Registers its hooks and optimizer wrappers.
-from .compat import allow_checkpoints
+from .compat import allow_checkpoints, replace_unloadable
 from .engine.hooks import ChannelsLastHook
 from .models.backbones import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from .registry import register_all
 from .version import __version__
 
 allow_checkpoints()
+replace_unloadable()
 register_all()
 
 __all__ = [
