@@ -16,10 +16,14 @@ mmcv_ext.py     mmcv 2.1's operators, which no      mmcv-lite           wheels o
 xtcocotools/    xtcocotools 1.14, which no wheel    no xtcocotools that wheels of it
                 has                                 can be loaded
 standins.py     serves the last two                 either of them
+requirements.py names the command that brings what  setuptools >= 82    a newer MMEngine
+                pip has left out: pkg_resources,    or no mmcv
+                mmcv
 =============== =================================== =================== ===============
 """
 
-from . import find_loader  # noqa: F401  Mends pkgutil.
+# Before what needs them.
+from . import find_loader, requirements  # noqa: F401
 from .checkpoints import allow_checkpoints
 from .standins import replace_unloadable
 
