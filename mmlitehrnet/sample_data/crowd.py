@@ -17,11 +17,11 @@ MIN_SIZE = (96, 96)
 # Ranges of the default image size in pixels.
 HEIGHTS, WIDTHS = (180, 220), (240, 300)
 # Chance of one, two, ... people.
-NUM_PEOPLE = (0.15, 0.3, 0.35, 0.2)
+NUM_PEOPLE = (0.2, 0.35, 0.3, 0.15)
 # Body height by image height; nearer people are larger and stand lower.
-BODY_HEIGHT = (0.45, 0.85)
+BODY_HEIGHT = (0.5, 0.88)
 # People who overlap more than this share of the smaller box are not placed.
-MAX_OVERLAP = 0.4
+MAX_OVERLAP = 0.3
 # People of whom less is left in sight have no keypoints, as in COCO.
 MIN_VISIBLE = 0.2
 # Labels: 0 is background, person i has NUM_PARTS labels from FIRST + i * NUM_PARTS.
@@ -77,7 +77,7 @@ def draw_crowd(
         (foot[1], partial(draw_person, index, figure, foot))
         for index, (figure, foot) in enumerate(figures)
     ]
-    for row in rng.uniform(0.7, 1.1, rng.choice(3, p=(0.5, 0.35, 0.15))) * height:
+    for row in rng.uniform(0.7, 1.1, rng.choice(3, p=(0.6, 0.3, 0.1))) * height:
         things.append((row, partial(_draw_thing, rng, canvas, row, OBJECT)))
     for _, draw in sorted(things, key=lambda thing: thing[0]):
         draw()
@@ -135,7 +135,7 @@ def _place_people(
     rng: np.random.Generator, height: int, width: int
 ) -> list[tuple[Figure, tuple[float, float]]]:
     """Draw figures that overlap little enough to be told apart."""
-    horizon = rng.uniform(0.05, 0.2) * height
+    horizon = rng.uniform(0.02, 0.15) * height
     count = 1 + rng.choice(len(NUM_PEOPLE), p=NUM_PEOPLE)
     placed: list[tuple[Figure, tuple[float, float]]] = []
     for _ in range(8 * count):

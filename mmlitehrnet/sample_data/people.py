@@ -16,12 +16,12 @@ from .drawing import Canvas, pick, random_color
 SIDES = {"left": 1, "right": -1}
 # Bone: (from, to, radii along it, how much nearer it is drawn), in body heights.
 LIMBS = {
-    "upper_arm": ("shoulder", "elbow", (0.040, 0.036, 0.028), 0.03),
-    "forearm": ("elbow", "wrist", (0.028, 0.028, 0.019), 0.04),
-    "hand": ("wrist", "hand", (0.019, 0.023, 0.014), 0.035),
-    "thigh": ("hip", "knee", (0.058, 0.052, 0.038), -0.05),
-    "shin": ("knee", "ankle", (0.037, 0.038, 0.024), -0.08),
-    "foot": ("ankle", "toe", (0.027, 0.027, 0.020), -0.075),
+    "upper_arm": ("shoulder", "elbow", (0.045, 0.041, 0.033), 0.03),
+    "forearm": ("elbow", "wrist", (0.033, 0.033, 0.023), 0.04),
+    "hand": ("wrist", "hand", (0.022, 0.026, 0.017), 0.035),
+    "thigh": ("hip", "knee", (0.064, 0.058, 0.043), -0.05),
+    "shin": ("knee", "ankle", (0.042, 0.044, 0.028), -0.08),
+    "foot": ("ankle", "toe", (0.031, 0.031, 0.023), -0.075),
 }
 LENGTH = {
     "thigh": 0.245, "shin": 0.235, "foot": 0.085,
@@ -30,11 +30,11 @@ LENGTH = {
 }  # fmt: skip
 # Half width and half depth of the trunk at equal steps from the pelvis to the neck.
 TRUNK = np.array([
-    (0.050, 0.045), (0.090, 0.060), (0.086, 0.058), (0.104, 0.066),
-    (0.115, 0.060), (0.045, 0.036),
+    (0.055, 0.050), (0.098, 0.068), (0.094, 0.066), (0.110, 0.072),
+    (0.118, 0.066), (0.048, 0.040),
 ])  # fmt: skip
 # Half the size of the head along its left, up and forward axes.
-HEAD = np.array([0.054, 0.073, 0.063])
+HEAD = np.array([0.060, 0.080, 0.070])
 # Points of the face on the head as a unit sphere (left, up, forward).
 FACE = {
     "nose": (0, -0.12, 1.05),
@@ -182,7 +182,7 @@ def sample_figure(
     pose = pose or str(rng.choice(BY_CHANCE))
     *limbs, lean, bend = POSES[pose]
     if yaw is None:
-        yaw = float(rng.choice([0, 0, 180, 90, -90]) + rng.normal(0, 25))
+        yaw = float(rng.choice([0, 0, 180, 60, -60]) + rng.normal(0, 20))
     legs = limbs[:2] + rng.normal(0, 5, (2, 3))
     arms = limbs[2:] + rng.normal(0, 10, (2, 3))
     order = rng.permutation(2)

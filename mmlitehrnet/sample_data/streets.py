@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import people, vehicles
-from .drawing import CIRCLE, Canvas, pick, random_color
-from .vehicles import NEAR, View
+from .drawing import CIRCLE, Canvas, Color, pick, random_color
+from .vehicles import NEAR, WHITE, View
 
 # Class: its number in Cityscapes' labelIds; the order is that of labelTrainIds.
 CLASSES = {
@@ -31,6 +31,7 @@ EDGES = ("wall", "fence", "terrain")
 _FACADES = ((188, 150, 120), (170, 96, 74), (206, 196, 176), (150, 148, 146),
             (214, 186, 130), (128, 118, 112), (196, 170, 168))  # fmt: skip
 _GREENS = ((74, 106, 48), (92, 120, 56), (58, 92, 52), (116, 124, 60))
+_GROUND = ((112, 130, 66), (160, 150, 146), (98, 98, 102))  # grass, paving, asphalt
 _BRICKS = ((148, 106, 88), (150, 148, 142))
 _SKIES = ((150, 185, 230), (200, 208, 218), (190, 205, 226))
 _LAMPS = ((230, 40, 30), (240, 180, 40), (40, 220, 120))
@@ -43,26 +44,24 @@ _SIGNS = (
     (4, 0.0, (244, 244, 240), (240, 196, 40)),
 )
 
+END = 75.0  # where streets end ahead, in metres
 Thing = tuple[float, Callable[[], None]]  # distance in metres, how to draw it
 
 
-@dataclass(frozen=True)
-class Street:
+class Street(NamedTuple):
     """The plan of a street; lengths in metres, x to the right of the camera.
 
     Attributes:
         kerb: Edge of the road on side -1 (left) and 1 (right).
         line: Where the buildings of each side begin.
         walk: Width of the sidewalks.
-        crossing: Range ahead of a street that crosses.
-        end: Where the street ends ahead.
+        zebra: Distance of the zebra crossing and its traffic lights.
     """
 
     kerb: dict[int, float]
     line: dict[int, float]
     walk: float
-    crossing: tuple[float, float]
-    end: float
+    zebra: float
 
 
 def draw_street(
@@ -86,11 +85,14 @@ def draw_street(
     labels = np.full((height, width), ID["sky"], np.uint8)
     focal = rng.uniform(0.82, 1.0) * width
     view = View(rng, Canvas(image, labels), focal, center, rng.uniform(1.25, 1.6))
-    edge = EDGES[number // 2 % len(EDGES)]
-    street = _plan(rng, edge)
+    kerb = {-1: -rng.uniform(1.5, 2.7) * LANE - 0.4, 1: rng.uniform(0.6, 1.2) * LANE}
+    edge, walk = EDGES[number // 2 % len(EDGES)], rng.uniform(2.2, 3.8)
+    grass = rng.uniform(1.5, 4.0) if edge == "terrain" else 0.0
+    line = {side: x + side * (walk + grass) for side, x in kerb.items()}
+    street = Street(kerb, line, walk, rng.uniform(14, 35))
     _ground(view, street)
     for side in (-1, 1):
-        _roadside(view, street, side, edge)
+        _roadside(view, side, line[side], edge)
     things = _furniture(view, street) + _on_foot(view, street)
     things += _traffic(view, street, number)
     for _, draw in sorted(things, key=lambda thing: -thing[0]):
@@ -100,51 +102,40 @@ def draw_street(
     return image, labels
 
 
-def _plan(rng: np.random.Generator, edge: str) -> Street:
-    start, walk = rng.uniform(16, 40), rng.uniform(2.2, 3.8)
-    kerb = {-1: -rng.uniform(1.5, 2.7) * LANE - 0.4, 1: rng.uniform(0.6, 1.2) * LANE}
-    grass = edge == "terrain" or rng.random() < 0.15
-    verge = rng.uniform(1.5, 4.0) if grass else 0.0
-    line = {side: x + side * (walk + verge) for side, x in kerb.items()}
-    crossing = (start, start + rng.uniform(7, 10))
-    return Street(kerb, line, walk, crossing, rng.uniform(60, 90))
-
-
 def _ground(view: View, street: Street) -> None:
     """The skyline, and road, sidewalks and grass with markings."""
 
-    def flat(x0: float, x1: float, z0: float, z1: float, color, label: str) -> None:
+    def flat(
+        x0: float,
+        x1: float,
+        color: Color,
+        label: str,
+        z0: float = NEAR,
+        z1: float = 400,
+    ) -> None:
         corners = [(x0, 0, z0), (x1, 0, z0), (x1, 0, z1), (x0, 0, z1)]
         view.polygon(corners, color, ID[label])
 
-    far = 400.0
     for x in np.arange(-110, 110, 8.0):
         top = view.rng.uniform(5, 15)
         if view.rng.random() < 0.5:
-            _house(view, [(x, 0, street.end), (x + 9, 0, street.end)], top)
+            _house(view, [(x, 0, END), (x + 9, 0, END)], top)
         else:
-            _foliage(view, (x, 3, street.end), (6, 0.4 * top))
-    flat(-far, far, NEAR, far, pick(view.rng, ((112, 130, 66),)), "terrain")
-    left, right = street.kerb[-1], street.kerb[1]
-    paving = pick(view.rng, ((160, 150, 146),))
-    flat(left - street.walk, right + street.walk, NEAR, far, paving, "sidewalk")
-    asphalt = pick(view.rng, ((98, 98, 102),)) * view.rng.uniform(0.85, 1.2)
-    start, stop = street.crossing
-    flat(left, right, NEAR, far, asphalt, "road")
-    flat(-far, far, start, stop, asphalt, "road")
-    paint = np.array((225, 225, 220))
-    for z in np.arange(view.rng.uniform(1, 4), street.end, 6):
-        if not start - 7 < z < stop:
-            flat(-LANE / 2 - 0.07, -LANE / 2 + 0.07, z, z + 3, paint, "road")
-    if view.rng.random() < 0.6:
-        for x in np.arange(left + 0.3, right - 0.6, 1.0):
-            flat(x, x + 0.5, start - 4.5, start - 1.5, paint, "road")
-    for x, side in ((left, -1), (right, 1)):
-        for z0, z1 in ((NEAR, start), (stop, far)):
-            flat(x, x + side * 0.15, z0, z1, paving * 1.15, "sidewalk")
+            _foliage(view, (x, 3, END), (6, 0.4 * top))
+    grass, paving, asphalt = (pick(view.rng, (color,)) for color in _GROUND)
+    left, right = street.kerb.values()
+    flat(-400, 400, grass, "terrain")
+    flat(left - street.walk, right + street.walk, paving, "sidewalk")
+    flat(left - 0.15, right + 0.15, paving * 1.15, "sidewalk")
+    flat(left, right, asphalt, "road")
+    for z in np.arange(view.rng.uniform(1, 4), END, 6):
+        if abs(z - street.zebra) > 4:
+            flat(-LANE / 2 - 0.07, -LANE / 2 + 0.07, WHITE, "road", z, z + 3)
+    for x in np.arange(left + 0.3, right - 0.6, 1.0):
+        flat(x, x + 0.5, WHITE, "road", street.zebra, street.zebra + 3)
 
 
-def _house(view: View, ends: Sequence[Sequence[float]], top: float) -> None:
+def _house(view: View, ends: ArrayLike, top: float) -> None:
     """An upright house front between two points of the ground, with windows."""
     first, last = np.array(ends, float)
     length = float(np.linalg.norm(last - first))
@@ -181,35 +172,26 @@ def _house(view: View, ends: Sequence[Sequence[float]], top: float) -> None:
         patches(columns[::2] + 0.6, 1.1, zero, 2.2, color * 0.4)
 
 
-def _roadside(view: View, street: Street, side: int, edge: str) -> None:
+def _roadside(view: View, side: int, x: float, edge: str) -> None:
     """Houses, walls, fences and parks along one side, from far to near."""
-    x, (low, high) = street.line[side], street.crossing
-    pieces: list[tuple[float, float, str]] = []
-    z = float(view.rng.uniform(2, 4))
-    fixed = view.rng.integers(1, 3)
-    while z < street.end:
-        stop = z + view.rng.uniform(7, 18)
-        stop = max(low, z + 2) if z < low < stop else stop
-        chance = view.rng.random()
-        kind = "house" if chance < 0.75 else "park"
-        if len(pieces) == fixed or chance > 0.9:
-            kind = edge
-        pieces.append((z, stop, kind))
-        z = high if low - 0.5 <= stop < high else stop
-    for start, stop, kind in reversed(pieces):
-        ends = [(x, 0, start), (x, 0, stop)]
+    rng = view.rng
+    places = np.cumsum([rng.uniform(2, 4), *rng.uniform(7, 18, 7)])
+    kinds = rng.choice(["house", "park", edge], 7, p=(0.75, 0.15, 0.1))
+    kinds[int(rng.choice([-3, -2]))] = edge
+    for start, stop, kind in zip(places[-2::-1], places[:0:-1], kinds, strict=True):
+        ends = np.array([(x, 0, start), (x, 0, stop)])
         if kind == "house":
-            top = view.rng.uniform(8, 18)
-            _house(view, [(x, 0, start), (x + side * 12, 0, start)], top)
+            top = rng.uniform(8, 18)
+            _house(view, [ends[0], ends[0] + (side * 12, 0, 0)], top)
             _house(view, ends, top)
             continue
         for depth in (8, 4, 2):
             for at in np.arange(stop, start, -3.5):
-                up = view.rng.uniform(1.5, 3) if depth > 2 else 0.8
-                where = (x + side * (depth + view.rng.uniform(-1, 1)), 0.9 * up, at)
-                _foliage(view, where, (view.rng.uniform(1.8, 3), up))
+                up = rng.uniform(1.5, 3) if depth > 2 else 0.8
+                where = (x + side * (depth + rng.uniform(-1, 1)), 0.9 * up, at)
+                _foliage(view, where, (rng.uniform(1.8, 3), up))
         if kind in ("wall", "fence"):
-            _barrier(view, np.array(ends), view.rng.uniform(1.2, 2.4), kind)
+            _barrier(view, ends, rng.uniform(1.2, 2.4), kind)
 
 
 def _barrier(view: View, ends: np.ndarray, top: float, label: str) -> None:
@@ -247,15 +229,13 @@ def _foliage(view: View, center: ArrayLike, radii: ArrayLike) -> None:
 def _furniture(view: View, street: Street) -> list[Thing]:
     """Trees, lamps, traffic lights and signs along the sidewalks."""
     things: list[Thing] = []
-    corner = street.crossing[0] - 1.0
     for side, kerb in street.kerb.items():
-        x = kerb + side * 0.6
-        for z in np.arange(view.rng.uniform(5, 12), 60, view.rng.uniform(9, 15)):
-            if not corner < z < street.crossing[1] + 1:
-                draw = _tree if view.rng.random() < 0.4 else _lamp
-                things.append((z, partial(draw, view, x, z, side)))
-        things.append((corner, partial(_lights, view, x, corner, side)))
-        for z in (view.rng.uniform(6, 12), view.rng.uniform(12, 30)):
+        x, rng = kerb + side * 0.6, view.rng
+        for z in np.arange(rng.uniform(5, 12), 60, rng.uniform(9, 15)):
+            draw = _tree if rng.random() < 0.4 else _lamp
+            things.append((z, partial(draw, view, x, z, side)))
+        things.append((street.zebra, partial(_lights, view, x, street.zebra, side)))
+        for z in (rng.uniform(6, 12), rng.uniform(12, 30)):
             things.append((z, partial(_sign, view, x, z)))
     return things
 
@@ -289,7 +269,7 @@ def _sign(view: View, x: float, z: float) -> None:
     """A traffic sign on a pole."""
     up, radius = view.rng.uniform(2.1, 2.7), view.rng.uniform(0.36, 0.5)
     view.tube((x, 0, z), (x, up + 0.3, z), 0.045, (130, 132, 134), ID["pole"])
-    corners, start, rim, face = _SIGNS[view.rng.integers(len(_SIGNS))]
+    corners, start, rim, face = _SIGNS[int(view.rng.integers(len(_SIGNS)))]
     angles = start + np.arange(corners) * 2 * np.pi / corners
     for share, color in ((1.0, rim), (0.72, face), (0.28, 0.5 * np.array(rim))):
         outline = np.stack([np.cos(angles), np.sin(angles), 0 * angles], 1)
@@ -299,20 +279,14 @@ def _sign(view: View, x: float, z: float) -> None:
 def _on_foot(view: View, street: Street) -> list[Thing]:
     """People and parked two-wheelers on the sidewalks."""
     things: list[Thing] = []
-    for _ in range(view.rng.integers(4, 10)):
-        side, z = int(view.rng.choice([-1, 1])), float(view.rng.uniform(5, 25))
-        x = street.kerb[side] + side * view.rng.uniform(0.5, street.walk - 0.3)
-        yaw = float(view.rng.choice([0, 180]) + view.rng.normal(0, 25))
-        things.append((z, partial(_person, view, x, z, yaw)))
-    for _ in range(view.rng.integers(1, 4)):
-        side, z = int(view.rng.choice([-1, 1])), float(view.rng.uniform(6, 16))
-        kind = str(view.rng.choice(list(vehicles.TWO_WHEELERS), p=(0.7, 0.3)))
-        x = street.kerb[side] + side * view.rng.uniform(
-            0.9, max(street.walk - 0.6, 1.2)
-        )
-        where = (x, z, float(view.rng.uniform(-180, 180)))
-        draw = vehicles.draw_two_wheeler
-        things.append((z, partial(draw, view, kind, *where, ID[kind])))
+    rng = view.rng
+    for kind in ["person"] * rng.integers(4, 10) + ["bicycle", "motorcycle"]:
+        side, z = int(rng.choice([-1, 1])), float(rng.uniform(5, 22))
+        x = street.kerb[side] + side * rng.uniform(0.5, street.walk - 0.3)
+        turn = float(rng.choice([0, 180]) + rng.normal(0, 30))
+        draw = partial(vehicles.draw_two_wheeler, view, kind, x, z, turn, ID[kind])
+        person = partial(_person, view, x, z, turn)
+        things.append((z, person if kind == "person" else draw))
     return things
 
 
@@ -345,23 +319,20 @@ def _traffic(view: View, street: Street, number: int) -> list[Thing]:
             draw = partial(vehicles.draw_vehicle, view, kind, *where)
             things.append((z, draw))
 
-    large = LARGE[number % len(LARGE)]
-    z = vehicles.VEHICLES[large].size[0] / 2 + view.rng.uniform(7, 16)
-    put(large, *((-LANE, z, 180) if view.rng.random() < 0.5 else (0.0, z, 0)))
-    kind = list(vehicles.TWO_WHEELERS)[number % 2]
-    lane = (street.kerb[1] - 0.8, 0) if view.rng.random() < 0.5 else (1.2 - LANE, 180)
-    x, z, heading = lane[0], float(view.rng.uniform(6.5, 12)), lane[1]
+    rng = view.rng
+    large, kind = LARGE[number % 3], list(vehicles.TWO_WHEELERS)[number % 2]
+    z = vehicles.VEHICLES[large].size[0] / 2 + rng.uniform(7, 16)
+    put(large, *((-LANE, z, 180) if rng.random() < 0.5 else (0.0, z, 0)))
+    left, right = street.kerb.values()
+    x, heading = (right - 0.8, 0) if rng.random() < 0.5 else (1.2 - LANE, 180)
+    z = rng.uniform(6.5, 12)
     taken.append((x, z, 1.5))
     where = (x, z, heading, ID[kind], ID["rider"])
     things.append((z, partial(vehicles.draw_two_wheeler, view, kind, *where)))
-    for x, heading in ((0.0, 0), (-LANE, 180)):
-        for z in np.cumsum(view.rng.uniform(6, 22, 4)) + 5:
-            put(None, x + view.rng.normal(0, 0.2), float(z), heading)
-    for side, kerb in street.kerb.items():
-        for z in np.arange(view.rng.uniform(7, 10), 45, view.rng.uniform(5.6, 7)):
-            near_crossing = street.crossing[0] - 7 < z < street.crossing[1] + 3
-            if not near_crossing and abs(kerb) > 2.6 and view.rng.random() < 0.6:
-                put(None, kerb - side * 1.05, float(z), 0 if side > 0 else 180)
+    rows = ((0.0, 0), (-LANE, 180), (right - 1.05, 0), (left + 1.05, 180))
+    for x, heading in rows:
+        for z in np.cumsum(rng.uniform(6, 20, 4)) + 4:
+            put(None, x + rng.normal(0, 0.2), float(z), heading)
     return things
 
 

@@ -123,18 +123,6 @@ def test_a_vehicle_is_labelled_where_it_is_drawn(kind, heading, monkeypatch):
     assert 72 < np.nonzero(marked.any(1))[0].max() < 150
 
 
-def test_a_nearer_car_is_larger_and_lower():
-    areas, bottoms = [], []
-    for distance in (10, 20, 40):
-        view = blank_view()
-        vehicles.draw_vehicle(view, "saloon", 0.0, distance, 0, 9)
-        rows = np.nonzero(view.canvas.labels)[0]
-        areas.append(len(rows))
-        bottoms.append(rows.max())
-    assert areas[0] > 3 * areas[1] > 9 * areas[2] > 0
-    assert bottoms[0] > bottoms[1] > bottoms[2]
-
-
 @pytest.mark.parametrize("kind", vehicles.TWO_WHEELERS)
 @pytest.mark.parametrize("heading", [0, 90, 180])
 def test_a_rider_sits_on_the_saddle(kind, heading):
@@ -143,16 +131,6 @@ def test_a_rider_sits_on_the_saddle(kind, heading):
     bike, rider = (np.nonzero(view.canvas.labels == label)[0] for label in (3, 4))
     assert len(bike) > 40 and len(rider) > 100
     assert rider.min() < bike.min() and rider.max() < bike.max()
-
-
-def test_what_reaches_past_the_camera_is_cut_off():
-    view = blank_view()
-    view.polygon([(0, 1, -5), (0.1, 1.4, -5), (-0.1, 1.4, -2)], (0, 0, 0), 9)
-    view.tube((0, 0, -1), (0, 1, 3), 0.1, (0, 0, 0), 9)
-    assert not view.canvas.labels.any()
-    view.polygon([(-1, 0, -4), (-1, 0, 30), (1, 0, 30), (1, 0, -4)], (9, 9, 9), 9)
-    rows = np.nonzero(view.canvas.labels)[0]
-    assert rows.min() > 72 and rows.max() == 159
 
 
 def test_mmpretrain_reads_the_shapes(tmp_path):
