@@ -66,12 +66,12 @@ def deploy_model(
         TypeError: If the backbone is not one of this package's.
         ValueError: If there is no such target, or ``batch_size`` is below 1.
     """
+    model = model if inplace else copy.deepcopy(model)
     backbone = getattr(model, "backbone", None)
     if not isinstance(backbone, HighResolutionNet):
         raise TypeError(
             "the model's backbone must be one of mmlitehrnet's, got "
             f"{type(backbone).__name__}"
         )
-    model = model if inplace else copy.deepcopy(model)
-    model.backbone.switch_to_deploy(target=target, batch_size=batch_size)
+    backbone.switch_to_deploy(target=target, batch_size=batch_size)
     return fold_norms(model.eval())

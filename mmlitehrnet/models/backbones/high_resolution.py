@@ -88,6 +88,7 @@ class HighResolutionNet(BaseModule):
         deploy: Whether the network is in its inference form.
     """
 
+    init_cfg: Any
     #: One downsampling step of transitions and fusions (a staticmethod).
     step: ConvStep
     #: How fusions treat the highest resolution.
@@ -126,6 +127,7 @@ class HighResolutionNet(BaseModule):
         self.with_cp = check_flag("with_cp", with_cp)
         self._build_deployed = check_flag("deploy", deploy)
         self.deploy = False
+        self._target: str | Form | None = None
 
     @property
     def layer_cfgs(self) -> dict[str, Any]:
@@ -159,14 +161,15 @@ class HighResolutionNet(BaseModule):
         before: tuple[int, ...] = (in_channels,)
         rows = zip(self.stage_names, self.stages, widths, outputs)
         for (transition, name), stage, channels, branches in rows:
-            self.add_module(
-                transition, Transition(self.step, before, channels, **self.layer_cfgs)
-            )
+            layers = Transition.build(self.step, before, channels, **self.layer_cfgs)
+            self.add_module(transition, layers)
             self.add_module(name, self._make_stage(stage, branches, upsampling))
             before = channels
         if self.with_head:
             first_output = min(self.out_indices)
-            self.head_layer = IterativeHead(before, first_output, **self.layer_cfgs)
+            self.head_layer = IterativeHead.build(
+                before, first_output, **self.layer_cfgs
+            )
             before = IterativeHead.widths(before)
         self._positions = [outputs[-1].index(i) for i in self.out_indices]
         self._out_channels = tuple(before[i] for i in self.out_indices)

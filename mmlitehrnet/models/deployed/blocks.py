@@ -3,144 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers.channel_weighting import (
-    CrossResolutionWeighting,
-    SpatialWeighting,
-)
+from ..layers.channel_weighting import CrossResolutionWeighting, SpatialWeighting
 from ..layers.context_modeling import DenseContextModeling, GlobalContextModeling
 from ..layers.dynamic_conv import DynamicSplitConv
+from ..layers.per_branch import PerBranch
 from ..layers.residual import ResidualBlock
 from ..layers.shuffle import ChannelSplitBlock, ShuffleUnit
-from .channels import NONE, Layout, after_shuffle, natural_layout, second_half, take
+from .channels import NONE, ChannelOrder, after_shuffle, natural_order, second_half
 from .context import DenseContext, GlobalContext
-from .convs import Conv, chain, depthwise_conv
+from .convs import ChannelScale, chain, depthwise_conv
 from .dynamic import split_conv
 from .fold import folded_chain
 from .forms import Form
-from .resize import pool_to, times_repeated
 from .weighting import (
-    Attention,
+    CrossWeighting,
+    SpatialWeightings,
     WeightedBlock,
     WeightedBlocks,
-    block_diagonal,
-    join,
-    means,
-    spread,
-    weights_of,
+    cross_attention,
+    spatial_attention,
 )
 
-Layouts = list[Layout]
+Orders = list[ChannelOrder]
 
 
-def cross_attention(
-    part: CrossResolutionWeighting, halves: Layouts, form: Form
-) -> Attention:
-    """Cross-resolution weights from the pooled maps."""
-    into, outs = weights_of(halves, form)
-    (squeeze,), (excite,) = folded_chain(part.conv1), folded_chain(part.conv2)
-    return Attention(squeeze, excite, into, outs, form)
+def parts_of(block: ChannelSplitBlock) -> list[Any]:
+    """The parts of a block in their order; what an ablation lacks has no weights."""
+    return [part for part in block.children() if any(True for _ in part.parameters())]
 
 
-def spatial_attention(
-    parts: Sequence[SpatialWeighting], halves: Layouts, form: Form
-) -> Attention:
-    """Spatial weights of all branches from the averages over all positions."""
-    into, outs = weights_of(halves, form)
-    squeeze = block_diagonal([folded_chain(part.conv1)[0] for part in parts])
-    excite = block_diagonal([folded_chain(part.conv2)[0] for part in parts])
-    return Attention(squeeze, excite, into, outs, form)
+def is_spatial(part: Any) -> bool:
+    """Whether a part is the spatial weighting of all branches."""
+    return isinstance(part, PerBranch) and isinstance(part[0], SpatialWeighting)
 
 
-def branch_conv(part: nn.Module, half: Layout, form: Form) -> tuple[nn.Module, Layout]:
-    """Convolution of one branch, and the layout of its output."""
-    if isinstance(part, DynamicSplitConv):
-        return split_conv(part, half, form)
-    (conv,) = folded_chain(part)
-    return depthwise_conv(conv, half), half
-
-
-class CrossWeighting(nn.Module):
-    """Cross-resolution weighting by itself."""
-
-    def __init__(self, part: nn.Module, halves: Layouts, form: Form) -> None:
-        super().__init__()
-        self.form = form
-        if isinstance(part, DenseContextModeling):
-            self.weights: nn.Module = DenseContext(part, halves, form)
+def deploy_convs(parts: Any, halves: Orders, form: Form) -> tuple[PerBranch, Orders]:
+    """Convolution of each branch, and the orders of their outputs."""
+    convs, results = [], []
+    for part, half in zip(parts, halves):
+        if isinstance(part, DynamicSplitConv):
+            conv, half = split_conv(part, half, form)
         else:
-            self.weights = cross_attention(part, halves, form)
-        self.dense = isinstance(part, DenseContextModeling)
-        self.widths = [len(half.index) for half in halves]
-
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
-        size = xs[-1].shape[2:]
-        factors = [2 ** (len(xs) - 1 - i) for i in range(len(xs))]
-        if self.dense:
-            weights = self.weights(xs)
-        else:
-            pooled = [pool_to(x, size, f, self.form.fixed) for x, f in zip(xs, factors)]
-            weights = self.weights(join(pooled))
-        if len(weights) < len(xs):
-            weights = weights[0].split(self.widths, dim=1)
-        return [
-            times_repeated(x, w, f, self.form) for x, w, f in zip(xs, weights, factors)
-        ]
+            (folded,) = folded_chain(part)
+            conv = depthwise_conv(folded, half)
+        convs.append(conv)
+        results.append(half)
+    return PerBranch(convs), results
 
 
-class SpatialWeightings(nn.Module):
-    """Spatial weighting of all branches by itself."""
-
-    def __init__(
-        self, parts: Sequence[SpatialWeighting], halves: Layouts, form: Form
-    ) -> None:
-        super().__init__()
-        self.attention = spatial_attention(parts, halves, form)
-        self.broadcast = form.broadcast
-        self.widths = [len(half.index) for half in halves]
-
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
-        weights = self.attention(means(xs))
-        if len(weights) < len(xs):
-            weights = weights[0].split(self.widths, dim=1)
-        return [x * spread(w, x.shape[2:], self.broadcast) for x, w in zip(xs, weights)]
-
-
-class PerBranch(nn.ModuleList):
-    """One module for each branch."""
-
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        """Map branch maps to branch maps."""
-        return [module(x) for module, x in zip(self, xs)]
-
-
-def _parts(block: ChannelSplitBlock) -> list[nn.Module]:
-    return [part for part in block.children() if not isinstance(part, nn.Identity)]
-
-
-def _is_spatial(part: nn.Module) -> bool:
-    return isinstance(part, nn.ModuleList) and isinstance(part[0], SpatialWeighting)
-
-
-def _deploy_part(
-    part: nn.Module, halves: Layouts, form: Form
-) -> tuple[nn.Module, Layouts]:
-    """One part of a block by itself, and the layouts of its results."""
-    if isinstance(part, CrossResolutionWeighting | DenseContextModeling):
-        return CrossWeighting(part, halves, form), halves
-    if _is_spatial(part):
+def deploy_part(part: Any, halves: Orders, form: Form) -> tuple[nn.Module, Orders]:
+    """One part of a block by itself, and the orders of its results."""
+    if isinstance(part, CrossResolutionWeighting):
+        return CrossWeighting(cross_attention(part, halves, form), halves, form), halves
+    if isinstance(part, DenseContextModeling):
+        dense = DenseContext(part, halves, form)
+        return CrossWeighting(dense, halves, form, pool=None), halves
+    if is_spatial(part):
         return SpatialWeightings(part, halves, form), halves
     if isinstance(part[0], GlobalContextModeling):
-        contexts = [GlobalContext(p, half, form) for p, half in zip(part, halves)]
-        return PerBranch(contexts), halves
-    pairs = [branch_conv(p, half, form) for p, half in zip(part, halves)]
-    return PerBranch(conv for conv, _ in pairs), [half for _, half in pairs]
+        pairs = zip(part, halves)
+        return PerBranch(GlobalContext(p, half, form) for p, half in pairs), halves
+    return deploy_convs(part, halves, form)
 
 
 class OnHalves(nn.Module):
@@ -171,67 +100,60 @@ class OnHalves(nn.Module):
 
 
 def deploy_half(
-    parts: Sequence[nn.Module], layouts: Layouts, form: Form
-) -> tuple[nn.Module, Layouts]:
-    """A block on the half that it transforms, and the layouts of its results."""
-    kept, active = [], []
-    for layout in layouts:
-        half = second_half(layout)
-        kept.append(((half.index == NONE) & (layout.index != NONE)).nonzero().flatten())
-        active.append((half.index != NONE).nonzero().flatten())
-    results = [take(second_half(x), where) for x, where in zip(layouts, active)]
+    block: ChannelSplitBlock, orders: Orders, form: Form
+) -> tuple[nn.Module, Orders]:
+    """A block on the half that it transforms, and the orders of its results."""
+    kept, active, results = [], [], []
+    for order in orders:
+        half = second_half(order)
+        where = half.channel != NONE
+        kept.append((~where & (order.channel != NONE)).nonzero().flatten())
+        active.append(where.nonzero().flatten())
+        results.append(half.take(active[-1]))
     modules = []
-    for part in parts:
-        module, results = _deploy_part(part, results, form)
+    for part in parts_of(block):
+        module, results = deploy_part(part, results, form)
         modules.append(module)
     outs = []
-    for layout, still, where, result in zip(layouts, kept, active, results):
-        joined = take(layout, torch.cat((still, where)))
-        index = torch.cat((torch.full_like(still, NONE), result.index))
-        outs.append(after_shuffle(joined, joined._replace(index=index)))
+    for order, first, second, result in zip(orders, kept, active, results):
+        whole = order.take(torch.cat((first, second)))
+        channel = torch.cat((torch.full_like(first, NONE), result.channel))
+        outs.append(after_shuffle(whole, whole._replace(channel=channel)))
     return OnHalves(modules, kept, active), outs
 
 
 def deploy_halves(
-    blocks: Sequence[ChannelSplitBlock], layouts: Layouts, form: Form
-) -> tuple[nn.Module, Layouts]:
+    blocks: Sequence[Any], orders: Orders, form: Form
+) -> tuple[nn.Module, Orders]:
     """Inference form of the blocks that see all branches, on half of the channels."""
     modules = []
     for block in blocks:
-        module, layouts = deploy_half(_parts(block), layouts, form)
+        module, orders = deploy_half(block, orders, form)
         modules.append(module)
-    return nn.Sequential(*modules), layouts
+    return nn.Sequential(*modules), orders
 
 
 def deploy_weightings(
-    blocks: Sequence[ChannelSplitBlock], layouts: Layouts, form: Form
-) -> tuple[nn.Module, Layouts]:
+    blocks: Sequence[Any], orders: Orders, form: Form
+) -> tuple[nn.Module, Orders]:
     """Inference form of the blocks that see all branches, on all channels."""
     merged, single = [], []
     for block in blocks:
-        halves = [second_half(layout) for layout in layouts]
-        parts = _parts(block)
-        results = halves
-        if isinstance(parts[0], CrossResolutionWeighting) and _is_spatial(parts[-1]):
-            cross, convs, spatial = parts
-            pairs = [branch_conv(p, half, form) for p, half in zip(convs, halves)]
-            results = [half for _, half in pairs]
-            merged.append(
-                WeightedBlock(
-                    cross_attention(cross, halves, form),
-                    [conv for conv, _ in pairs],
-                    spatial_attention(spatial, results, form),
-                )
-            )
+        parts = parts_of(block)
+        halves = results = [second_half(order) for order in orders]
+        if isinstance(parts[0], CrossResolutionWeighting) and is_spatial(parts[-1]):
+            cross = cross_attention(parts[0], halves, form)
+            convs, results = deploy_convs(parts[1], halves, form)
+            spatial = spatial_attention(parts[2], results, form)
+            merged.append(WeightedBlock(cross, convs, spatial))
         else:
             for part in parts:
-                module, results = _deploy_part(part, results, form)
+                module, results = deploy_part(part, results, form)
                 single.append(module)
-        layouts = [after_shuffle(*pair) for pair in zip(layouts, results)]
+        orders = [after_shuffle(*pair) for pair in zip(orders, results)]
     if merged:
-        widths = [len(layout.index) for layout in layouts]
-        return WeightedBlocks(merged, widths, form), layouts
-    return nn.Sequential(*single), layouts
+        return WeightedBlocks(merged, [order.size for order in orders], form), orders
+    return nn.Sequential(*single), orders
 
 
 class HalfUnit(nn.Module):
@@ -246,30 +168,27 @@ class HalfUnit(nn.Module):
     def __init__(self, path: nn.Module, kept: Tensor, form: Form) -> None:
         super().__init__()
         self.path = path
-        self.broadcast = form.broadcast
-        # A depthwise 1x1 convolution, or its weight by itself.
-        bias = torch.zeros(len(kept))
-        self.kept = Conv(kept.view(-1, 1, 1, 1), bias, groups=len(kept))
+        self.kept = ChannelScale(kept)
+        self.expands = form.expands
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H, W)."""
         y = self.path(x)
-        if self.broadcast:
-            return torch.addcmul(y, x, self.kept.weight.view(1, -1, 1, 1))
-        return self.kept(x) + y
+        if self.expands:
+            return self.kept(x) + y
+        return torch.addcmul(y, x, self.kept.as_vectors()[0])
 
 
 def deploy_unit(
-    unit: ShuffleUnit, layout: Layout, form: Form
-) -> tuple[nn.Module, Layout]:
+    unit: Any, order: ChannelOrder, form: Form
+) -> tuple[nn.Module, ChannelOrder]:
     """Inference form of a shuffle unit."""
-    half = second_half(layout)
+    half = second_half(order)
     convs = folded_chain(unit.branch2)
-    path, _ = chain(convs, half, half, form.multiple)
+    path, _ = chain(convs, half, half, form.aligned_size)
     if not all(conv.depthwise for conv in convs):
-        kept = (half.index == NONE).double()
-        path = HalfUnit(path, kept, form)
-    return path, after_shuffle(layout, half)
+        path = HalfUnit(path, (half.channel == NONE).double(), form)
+    return path, after_shuffle(order, half)
 
 
 class DeployedResidual(nn.Module):
@@ -286,47 +205,45 @@ class DeployedResidual(nn.Module):
 
 
 def deploy_residual(
-    block: ResidualBlock, layout: Layout, form: Form
-) -> tuple[nn.Module, Layout]:
+    block: Any, order: ChannelOrder, form: Form
+) -> tuple[nn.Module, ChannelOrder]:
     """Inference form of a residual block."""
     layers: list[nn.Module] = []
     for k in range(1, len(block.convs) + 1):
         layers += [getattr(block, f"conv{k}"), getattr(block, f"bn{k}"), nn.ReLU()]
     convs = folded_chain(nn.Sequential(*layers[:-1]))
     shortcut: nn.Module = nn.Identity()
-    out = layout
+    out = order
     if not isinstance(block.downsample, nn.Identity):
-        out = natural_layout(len(convs[-1].weight), form.multiple)
-        shortcut, _ = chain(folded_chain(block.downsample), layout, out)
-    path, _ = chain(convs, layout, out, form.multiple)
+        out = natural_order(len(convs[-1].weight), form.aligned_size)
+        shortcut, _ = chain(folded_chain(block.downsample), order, out)
+    path, _ = chain(convs, order, out, form.aligned_size)
     return DeployedResidual(path, shortcut), out
 
 
 #: Block of a single branch -> its inference form.
-SINGLE: dict[type, Callable[..., tuple[nn.Module, Layout]]] = {
+SINGLE: dict[type, Callable[..., tuple[nn.Module, ChannelOrder]]] = {
     ShuffleUnit: deploy_unit,
     ResidualBlock: deploy_residual,
 }
 
 
 def deploy_branch(
-    blocks: Sequence[nn.Module], layout: Layout, form: Form
-) -> tuple[nn.Module, Layout]:
+    blocks: Any, order: ChannelOrder, form: Form
+) -> tuple[nn.Module, ChannelOrder]:
     """Inference form of the blocks of one branch."""
     modules = []
     for block in blocks:
         deploy = next(f for kind, f in SINGLE.items() if isinstance(block, kind))
-        module, layout = deploy(block, layout, form)
+        module, order = deploy(block, order, form)
         modules.append(module)
-    return nn.Sequential(*modules), layout
+    return nn.Sequential(*modules), order
 
 
-def deploy_blocks(
-    blocks: nn.Module, layouts: Layouts, form: Form
-) -> tuple[nn.Module, Layouts]:
-    """Inference form of a module's blocks, and the layouts of their results."""
+def deploy_blocks(blocks: Any, orders: Orders, form: Form) -> tuple[nn.Module, Orders]:
+    """Inference form of a module's blocks, and the orders of their results."""
     if isinstance(blocks[0], ChannelSplitBlock):
-        deploy = deploy_halves if form.plain else deploy_weightings
-        return deploy(blocks, layouts, form)
-    pairs = [deploy_branch(b, layout, form) for b, layout in zip(blocks, layouts)]
-    return PerBranch(module for module, _ in pairs), [layout for _, layout in pairs]
+        deploy = deploy_halves if form.halves else deploy_weightings
+        return deploy(blocks, orders, form)
+    pairs = [deploy_branch(b, order, form) for b, order in zip(blocks, orders)]
+    return PerBranch(module for module, _ in pairs), [order for _, order in pairs]

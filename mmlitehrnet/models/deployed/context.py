@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,15 +15,22 @@ from ..layers.context_modeling import (
     official_sums,
     window_sums,
 )
-from .channels import NONE, Layout, concatenate, natural_layout, plain, select
-from .convs import Conv, dense_conv
+from .channels import (
+    NONE,
+    ChannelOrder,
+    concatenate,
+    natural_order,
+    select,
+    unscaled,
+)
+from .convs import ChannelScale, dense_conv
 from .fold import folded_chain, norm_affine, read_conv
 from .forms import Form
-from .resize import is_times
-from .weighting import Attention, join, means, spread, weights_of
+from .resize import concatenated, expand, has_factor, means, size_of
+from .weighting import Attention, factors_of, weights_of
 
-# The layout of a mask: a single channel.
-_MASK = natural_layout(1)
+# The order of a mask: a single channel.
+_MASK = natural_order(1)
 
 
 class Masked(nn.Module):
@@ -30,25 +38,24 @@ class Masked(nn.Module):
 
     Args:
         conv: The trained network's convolution to a single channel.
-        half: Layout of the map, seen as the half that the mask is computed from.
+        half: Order of the map, seen as the half that the mask is computed from.
         form: Form of the network.
     """
 
-    def __init__(self, conv: nn.Module, half: Layout, form: Form) -> None:
+    def __init__(self, conv: nn.Module, half: ChannelOrder, form: Form) -> None:
         super().__init__()
         self.logits = dense_conv(read_conv(conv), half, _MASK)
-        width = len(half.index)
         # One copy of the mask for each channel, where it cannot be broadcast.
-        copies = torch.ones(width, 1, 1, 1, dtype=torch.float64)
-        self.copies = None if form.broadcast else Conv(copies, torch.zeros(width))
-        self.plain = form.plain
+        copies = torch.ones(half.size, dtype=torch.float64)
+        self.copies = ChannelScale(copies) if form.expands else nn.Identity()
+        self.products = form.halves
 
     def mask(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the mask (N, 1, H, W)."""
         return self._flat_mask(x).view(-1, 1, *x.shape[2:])
 
     def _flat_mask(self, x: Tensor) -> Tensor:
-        if self.plain:
+        if self.products:
             # The bias is the same at all positions.
             logits = self.logits.weight.flatten(1)[None] @ x.flatten(2)
         else:
@@ -57,14 +64,13 @@ class Masked(nn.Module):
 
     def total(self, x: Tensor) -> Tensor:
         """Sum (N, C, H, W) times the mask over all positions: (N, C, 1, 1)."""
-        if self.plain:
+        if self.products:
             return (x.flatten(2) @ self._flat_mask(x).transpose(1, 2))[..., None]
         return means([self(x)]) * (x.shape[2] * x.shape[3])
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H, W)."""
-        mask = self.mask(x)
-        return x * (mask if self.copies is None else self.copies(mask))
+        return x * self.copies(self.mask(x))
 
 
 class DenseContext(nn.Module):
@@ -72,15 +78,18 @@ class DenseContext(nn.Module):
 
     Args:
         module: The trained network's.
-        halves: Layouts of the branch maps, seen as the halves that are weighted.
+        halves: Orders of the branch maps, seen as the halves that are weighted.
         form: Form of the network.
     """
 
     def __init__(
-        self, module: DenseContextModeling, halves: Sequence[Layout], form: Form
+        self,
+        module: DenseContextModeling,
+        halves: Sequence[ChannelOrder],
+        form: Form,
     ) -> None:
         super().__init__()
-        self.fixed = form.fixed
+        self.even_sizes = form.even_sizes
         into, outs = weights_of(halves, form)
         self.masks = nn.ModuleList(
             Masked(conv, half, form)
@@ -91,23 +100,19 @@ class DenseContext(nn.Module):
             # What it computes depends on the order of the channels in memory.
             for k, half in enumerate(halves):
                 self.register_buffer(f"positions{k}", half.positions)
-            ordered = [
-                Layout(half.index[half.positions], half.scale[half.positions])
-                for half in halves
-            ]
-            into = concatenate(ordered, [half.width for half in halves])
+            into = concatenate([half.take(half.positions) for half in halves])
         squeeze, excite = folded_chain(module.channel_attention)
         self.attention = Attention(squeeze, excite, into, outs, form)
 
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map branch maps (N, C_i, H_i, W_i) to maps of weights (N, C, h, w)."""
-        size = tuple(xs[-1].shape[2:])
+        size = size_of(xs[-1])
         pooled = [
-            self._pool(k, x, masked, size, 2 ** (len(xs) - 1 - k))
-            for k, (x, masked) in enumerate(zip(xs, self.masks))
+            self._pool(k, x, masked, size, factor)
+            for k, (x, masked, factor) in enumerate(zip(xs, self.masks, factors_of(xs)))
         ]
         lowest = self._ordered(len(xs) - 1, xs[-1])
-        return self.attention(join([*pooled, lowest]))
+        return self.attention(concatenated([*pooled, lowest]))
 
     def _ordered(self, k: int, x: Tensor) -> Tensor:
         if not self.official:
@@ -115,11 +120,11 @@ class DenseContext(nn.Module):
         return x.index_select(1, getattr(self, f"positions{k}")).contiguous()
 
     def _pool(
-        self, k: int, x: Tensor, masked: Masked, size: tuple[int, int], factor: int
+        self, k: int, x: Tensor, masked: Any, size: tuple[int, int], factor: int
     ) -> Tensor:
         if self.official:
             return official_sums(self._ordered(k, x), masked.mask(x), size)
-        if self.fixed or is_times(x, size, factor):
+        if self.even_sizes or has_factor(x, size, factor):
             return F.avg_pool2d(masked(x), factor) * factor**2
         return window_sums(x, masked.mask(x), size)
 
@@ -129,28 +134,29 @@ class GlobalContext(nn.Module):
 
     Args:
         module: The trained network's.
-        half: Layout of the map, seen as the half that is weighted. Other positions
+        half: Order of the map, seen as the half that is weighted. Other positions
             pass unchanged.
         form: Form of the network.
     """
 
-    def __init__(self, module: GlobalContextModeling, half: Layout, form: Form) -> None:
+    def __init__(
+        self, module: GlobalContextModeling, half: ChannelOrder, form: Form
+    ) -> None:
         super().__init__()
-        self.broadcast = form.broadcast
+        self.form = form
         self.masked = Masked(module.conv_mask, half, form)
         squeeze, excite = folded_chain(module.channel_attention)
-        self.attention = Attention(squeeze, excite, half, [plain(half.index)], form)
+        outs = [unscaled(half.channel)]
+        self.attention = Attention(squeeze, excite, half, outs, form)
         scale, bias = norm_affine(module.bn)
-        scale = torch.where(half.index == NONE, 1.0, select(scale, half.index))
-        bias = select(bias, half.index) * half.scale
-        # A depthwise 1x1 convolution, or its weight and bias by themselves.
-        self.affine = Conv(scale.view(-1, 1, 1, 1), bias, groups=len(bias))
+        scale = torch.where(half.channel == NONE, 1.0, select(scale, half.channel))
+        bias = select(bias, half.channel) * half.scale
+        self.affine = ChannelScale(scale, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H, W)."""
         (weight,) = self.attention(self.masked.total(x))
-        if self.broadcast:
-            scale = self.affine.weight.view(1, -1, 1, 1)
-            bias = self.affine.bias.view(1, -1, 1, 1)
-            return torch.addcmul(bias, x, weight * scale)
-        return self.affine(x * spread(weight, x.shape[2:], False))
+        if self.form.expands:
+            return self.affine(x * expand(weight, size_of(x), self.form))
+        scale, bias = self.affine.as_vectors()
+        return torch.addcmul(bias, x, weight * scale)

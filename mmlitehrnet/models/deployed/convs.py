@@ -1,4 +1,4 @@
-"""Convolutions between maps of given layouts."""
+"""Convolutions between maps of given channel orders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers.depthwise import is_compiling
-from .channels import NONE, Layout, natural_layout, select
+from .channels import NONE, ChannelOrder, natural_order, select
 from .fold import Folded
 
 #: Maps of up to this many values are small (measured on two cores).
@@ -41,6 +41,8 @@ class Conv(nn.Conv2d):
         groups: Channel groups.
         act: None, 'relu' or 'sigmoid'.
     """
+
+    bias: Tensor
 
     def __init__(
         self,
@@ -80,74 +82,97 @@ class Conv(nn.Conv2d):
         return x.sigmoid_() if self.act == "sigmoid" else x
 
 
+class ChannelScale(Conv):
+    """Weight and bias of each channel: a depthwise 1x1 convolution.
+
+    Args:
+        weight: Weights (C,).
+        bias: Biases (C,); default: 0.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        bias = torch.zeros(len(weight)) if bias is None else bias
+        super().__init__(weight.view(-1, 1, 1, 1), bias, groups=len(weight))
+
+    def as_vectors(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias, to be broadcast: (1, C, 1, 1) each."""
+        return self.weight.view(1, -1, 1, 1), self.bias.view(1, -1, 1, 1)
+
+
 def dense_conv(
-    conv: Folded, into: Layout, out: Layout, factor: float = 1.0, fill: float = 0.0
+    conv: Folded,
+    into: ChannelOrder,
+    out: ChannelOrder,
+    factor: float = 1.0,
+    fill: float = 0.0,
 ) -> Conv:
-    """Convolution over all channels, from one layout to another.
+    """Convolution over all channels.
 
     Args:
         conv: The trained network's convolution.
-        into: Layout of its input.
-        out: Layout of its output.
+        into: Order of its input.
+        out: Order of its output.
         factor: What the output is multiplied by; positive.
         fill: Output, before the activation, at positions that hold no channel.
     """
     gain = factor * out.scale
-    weight = select(select(conv.weight, into.index, dim=1), out.index)
+    weight = select(select(conv.weight, into.channel, dim=1), out.channel)
     weight = weight * (gain[:, None] / into.scale)[..., None, None]
-    bias = (select(conv.bias, out.index) * gain).masked_fill(out.index == NONE, fill)
+    bias = select(conv.bias, out.channel) * gain
+    bias = bias.masked_fill(out.channel == NONE, fill)
     return Conv(weight, bias, conv.stride, act=conv.act)
 
 
-def depthwise_conv(conv: Folded, layout: Layout) -> Conv:
+def depthwise_conv(conv: Folded, order: ChannelOrder) -> Conv:
     """Convolution of each channel; positions of no channel pass unchanged.
 
     Args:
         conv: The trained network's convolution.
-        layout: Layout of the map that comes in and goes out.
+        order: Order of the map that comes in and goes out.
     """
-    weight = select(conv.weight, layout.index)
+    weight = select(conv.weight, order.channel)
     middle = weight.shape[-1] // 2
-    weight[layout.index == NONE, :, middle, middle] = 1
-    bias = select(conv.bias, layout.index) * layout.scale
+    weight[order.channel == NONE, :, middle, middle] = 1
+    bias = select(conv.bias, order.channel) * order.scale
     return Conv(weight, bias, conv.stride, groups=len(weight), act=conv.act)
 
 
 def chain(
     convs: Sequence[Folded],
-    into: Layout,
-    out: Layout | None = None,
-    multiple: int = 1,
+    into: ChannelOrder,
+    out: ChannelOrder | None = None,
+    aligned_size: int = 1,
     factor: float = 1.0,
-) -> tuple[nn.Sequential, Layout]:
+) -> tuple[nn.Module, ChannelOrder]:
     """Convolutions one after the other.
 
     Args:
         convs: The trained network's convolutions.
-        into: Layout of the input.
-        out: Layout of the output; default: natural. Without a dense convolution,
-            the output has the layout of the input.
-        multiple: What the widths in between are padded to a multiple of.
+        into: Order of the input.
+        out: Order of the output; default: natural. Without a dense convolution,
+            the output has the order of the input.
+        aligned_size: What widths are padded to a multiple of, if not given by
+            ``out``.
         factor: What the output is multiplied by.
 
     Returns:
-        The chain and the layout of its output.
+        The chain and the order of its output.
     """
     dense = [k for k, conv in enumerate(convs) if not conv.depthwise]
-    layers: list[nn.Module] = []
-    layout = into
-    for k, conv in enumerate(convs):
-        if conv.depthwise:
-            layers.append(depthwise_conv(conv, layout))
-            continue
-        target = natural_layout(len(conv.weight), multiple)
-        last = k == dense[-1]
-        if last and out is not None:
-            target = out
-        layers.append(dense_conv(conv, layout, target, factor if last else 1.0))
-        layout = target
-    if factor != 1 and (not dense or dense[-1] != len(convs) - 1):
+    if factor != 1 and dense[-1:] != [len(convs) - 1]:
         raise ValueError(
             f"factor={factor} needs a chain that ends in a 1x1 convolution"
         )
-    return nn.Sequential(*layers), layout
+    layers: list[nn.Module] = []
+    order = into
+    for k, conv in enumerate(convs):
+        if conv.depthwise:
+            layers.append(depthwise_conv(conv, order))
+            continue
+        last = k == dense[-1]
+        target = natural_order(len(conv.weight), aligned_size)
+        if last and out is not None:
+            target = out
+        layers.append(dense_conv(conv, order, target, factor if last else 1.0))
+        order = target
+    return nn.Sequential(*layers), order

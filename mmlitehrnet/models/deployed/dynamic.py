@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +15,12 @@ from ..layers.dynamic_conv import (
     DynamicSplitConv,
     kernels_as_rows,
 )
-from .channels import NONE, Layout, natural_layout, plain, select
+from .channels import NONE, ChannelOrder, natural_order, select, unscaled
 from .convs import chain, depthwise_conv
 from .fold import Folded, folded_chain, norm_affine, read_conv
 from .forms import Form
-from .weighting import Attention, block_diagonal, means, spread
+from .resize import expand, means, size_of
+from .weighting import Attention, block_diagonal
 
 
 class DynamicConv(nn.Module):
@@ -28,11 +30,12 @@ class DynamicConv(nn.Module):
     the results weighted, neither the number of samples nor any shape depends on
     the data, and every convolution has a constant kernel. For a single sample it
     is cheaper to sum the kernels, where the runtime convolves with a computed
-    kernel fast; in the plain layout, for any fixed number of samples.
+    kernel fast; in NCHW, for any fixed number of samples.
 
     Args:
         kernels: Kernels (K, out, in / groups, k, k).
-        still: What is added to the weighted kernels: (out, in / groups, k, k).
+        identity: What is added to the weighted kernels, to let channels pass
+            unchanged: (out, in / groups, k, k).
         bias: Bias (out,).
         attention: Maps the averages (N, in, 1, 1) to one weight for each kernel
             and output channel, (N, out, 1, 1) for each kernel or concatenated.
@@ -42,10 +45,14 @@ class DynamicConv(nn.Module):
         form: Form of the network.
     """
 
+    kernels: Tensor
+    identity: Tensor
+    bias: Tensor
+
     def __init__(
         self,
         kernels: Tensor,
-        still: Tensor,
+        identity: Tensor,
         bias: Tensor,
         attention: Attention,
         stride: int,
@@ -60,7 +67,8 @@ class DynamicConv(nn.Module):
         self.groups = groups
         self.relu = relu
         self.form = form
-        for name, value in dict(kernels=kernels, still=still, bias=bias).items():
+        values = dict(kernels=kernels, identity=identity, bias=bias)
+        for name, value in values.items():
             parameter = nn.Parameter(value.contiguous(), requires_grad=False)
             self.register_parameter(name, parameter)
 
@@ -73,8 +81,8 @@ class DynamicConv(nn.Module):
         # TorchScript would keep the number of samples that it was traced with, and
         # take another one without complaint; a file's is fixed, or not aggregated.
         traced = torch.jit.is_tracing() and not torch.onnx.is_in_onnx_export()
-        aggregate = self.form.aggregate and not traced
-        if aggregate and (x.shape[0] == 1 or self.form.plain):
+        aggregates = self.form.aggregates and not traced
+        if aggregates and (x.shape[0] == 1 or self.form.halves):
             y = self._with_summed_kernels(x, torch.cat(attention, dim=1))
         else:
             y = self._with_each_kernel(x, attention)
@@ -86,7 +94,7 @@ class DynamicConv(nn.Module):
     def _with_summed_kernels(self, x: Tensor, attention: Tensor) -> Tensor:
         samples = x.shape[0]
         weights = attention.view(samples, *self.kernels.shape[:2], 1, 1, 1)
-        kernels = (weights * self.kernels).sum(1) + self.still
+        kernels = (weights * self.kernels).sum(1) + self.identity
         if samples == 1:
             return self._conv(x, kernels[0], self.bias)
         # Samples as groups of channels, each with kernels of its own.
@@ -100,28 +108,30 @@ class DynamicConv(nn.Module):
         )
         return y.reshape(samples, -1, *y.shape[2:])
 
-    def _with_each_kernel(self, x: Tensor, attention: list[Tensor]) -> Tensor:
+    def _with_each_kernel(self, x: Tensor, attention: Sequence[Tensor]) -> Tensor:
         if len(attention) == 1:
             attention = attention[0].chunk(len(self.kernels), dim=1)
-        total = None
+        terms = []
         for kernel, weight in zip(self.kernels, attention):
             y = self._conv(x, kernel)
-            y = y * spread(weight, y.shape[2:], self.form.broadcast)
-            total = y if total is None else total + y
-        return self._conv(x, self.still, self.bias) + total
+            terms.append(y * expand(weight, size_of(y), self.form))
+        total = terms[0]
+        for term in terms[1:]:  # torch.compile cannot do sum(..., start).
+            total = total + term
+        return self._conv(x, self.identity, self.bias) + total
 
 
 def kernel_attention(
     convs: Sequence[DynamicConv2d],
-    into: Layout,
+    into: ChannelOrder,
     owner: Tensor,
     form: Form,
 ) -> Attention:
-    """Join the attentions of dynamic convolutions, each of channels of its own.
+    """Attention of several dynamic convolutions, each of channels of its own.
 
     Args:
         convs: The convolutions.
-        into: Layout of all their inputs.
+        into: Order of all their inputs.
         owner: For each position of the output, which of them it comes from, or
             ``NONE``.
         form: Form of the network.
@@ -133,12 +143,11 @@ def kernel_attention(
         squeezes.append(squeeze._replace(act="relu"))
         excites.append(read_conv(attention.conv2)._replace(act="sigmoid"))
     num_kernels = len(convs[0].aggregation.weight)
-    outs = [
-        plain(torch.where(owner == NONE, NONE, owner * num_kernels + n))
+    rows = [
+        torch.where(owner == NONE, NONE, owner * num_kernels + n)
         for n in range(num_kernels)
     ]
-    if form.joint:
-        outs = [plain(torch.cat([out.index for out in outs]))]
+    outs = [unscaled(row) for row in (rows if form.blocked else [torch.cat(rows)])]
     return Attention(
         block_diagonal(squeezes), block_diagonal(excites), into, outs, form
     )
@@ -150,47 +159,46 @@ def _kernels(conv: DynamicConv2d, scale: Tensor) -> Tensor:
     return weight * scale.view(-1, 1, 1, 1)
 
 
-def dynamic_conv(module: DynamicConvNorm, into: Layout, form: Form) -> nn.Module:
-    """Inference form of a dynamic or plain convolution by itself.
+def dynamic_conv(
+    module: DynamicConvNorm, into: ChannelOrder, form: Form
+) -> tuple[nn.Module, ChannelOrder]:
+    """Inference form of a convolution by itself, dynamic or not.
 
     Args:
         module: The trained network's.
-        into: Layout of its input, in order.
+        into: Order of its input, natural.
         form: Form of the network.
 
     Returns:
-        A convolution whose output is in order, padded.
+        The convolution and the order of its output, natural.
     """
-    relu = isinstance(module.activate, nn.ReLU)
-    if not isinstance(module.conv, DynamicConv2d):
-        return chain(
-            folded_chain(nn.Sequential(module.conv, module.bn, module.activate)),
-            into,
-            multiple=form.multiple,
-        )[0]
+    conv = module.conv
+    if not isinstance(conv, DynamicConv2d):
+        layers = nn.Sequential(conv, module.bn, module.activate)
+        return chain(folded_chain(layers), into, aligned_size=form.aligned_size)
     scale, bias = norm_affine(module.bn)
-    kernels = _kernels(module.conv, scale)
-    depthwise = module.conv.groups > 1
-    out = natural_layout(len(bias), form.multiple)
-    kernels = select(kernels, out.index, dim=1)
+    kernels = _kernels(conv, scale)
+    depthwise = conv.groups > 1
+    out = natural_order(len(bias), form.aligned_size)
+    kernels = select(kernels, out.channel, dim=1)
     if not depthwise:
-        kernels = select(kernels, into.index, dim=2)
-    owner = torch.where(out.index == NONE, NONE, 0)
+        kernels = select(kernels, into.channel, dim=2)
+    owner = torch.where(out.channel == NONE, NONE, 0)
     return DynamicConv(
         kernels,
         torch.zeros_like(kernels[0]),
-        select(bias, out.index),
-        kernel_attention([module.conv], into, owner, form),
-        module.conv.stride,
-        len(out.index) if depthwise else 1,
-        relu,
+        select(bias, out.channel),
+        kernel_attention([conv], into, owner, form),
+        conv.stride[0],
+        out.size if depthwise else 1,
+        isinstance(module.activate, nn.ReLU),
         form,
-    )
+    ), out
 
 
 def split_conv(
-    module: DynamicSplitConv, half: Layout, form: Form
-) -> tuple[nn.Module, Layout]:
+    module: DynamicSplitConv, half: ChannelOrder, form: Form
+) -> tuple[nn.Module, ChannelOrder]:
     """Inference form of a dynamic split convolution: one depthwise convolution.
 
     Smaller kernels are padded to the largest. Positions that are not of the half
@@ -198,42 +206,41 @@ def split_conv(
 
     Args:
         module: The trained network's.
-        half: Layout of its input.
+        half: Order of its input.
         form: Form of the network.
 
     Returns:
-        The convolution and the layout of its output.
+        The convolution and the order of its output.
     """
-    parts = list(module.conv)
+    parts: list[Any] = list(module.conv)
     affines = [norm_affine(part.bn) for part in parts]
     bias = torch.cat([affine.bias for affine in affines])
     width = len(bias) // len(parts)
-    owner = torch.where(half.index == NONE, NONE, half.index // width)
-    shuffled = (half.index % width) * len(parts) + half.index // width
-    out = half._replace(index=torch.where(half.index == NONE, NONE, shuffled))
+    group, rest = half.channel // width, half.channel % width
+    out = half.holding(rest * len(parts) + group)
     dynamic = isinstance(parts[0].conv, DynamicConv2d)
     if dynamic:
-        kernels = [_kernels(p.conv, a.scale) for p, a in zip(parts, affines)]
+        groups = [_kernels(p.conv, a.scale) for p, a in zip(parts, affines)]
     else:
-        kernels = [
+        groups = [
             read_conv(p.conv).then(a).weight[None] for p, a in zip(parts, affines)
         ]
-    side = kernels[-1].shape[-1]
-    padded = [F.pad(k, [(side - k.shape[-1]) // 2] * 4) for k in kernels]
+    side = groups[-1].shape[-1]
+    padded = [F.pad(k, [(side - k.shape[-1]) // 2] * 4) for k in groups]
     kernels = torch.cat(padded, dim=1)
     if not dynamic:
-        conv = Folded(kernels[0], bias, depthwise=True)
-        return depthwise_conv(conv, half), out
-    kernels = select(kernels, half.index, dim=1)
-    still = torch.zeros_like(kernels[0])
-    still[half.index == NONE, :, side // 2, side // 2] = 1
+        return depthwise_conv(Folded(kernels[0], bias, depthwise=True), half), out
+    kernels = select(kernels, half.channel, dim=1)
+    identity = torch.zeros_like(kernels[0])
+    identity[half.channel == NONE, :, side // 2, side // 2] = 1
+    owner = half.holding(group).channel
     return DynamicConv(
         kernels,
-        still,
-        select(bias, half.index) * half.scale,
+        identity,
+        select(bias, half.channel) * half.scale,
         kernel_attention([part.conv for part in parts], half, owner, form),
         1,
-        len(still),
+        half.size,
         False,
         form,
     ), out

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule
+from mmcv.cnn import ConvModule
 from mmcv.cnn.bricks.wrappers import Conv2d
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..layers.depthwise import DepthwiseConv2d
 
-#: Layers that compute a plain convolution; subclasses may do something else.
-PLAIN_CONVS = (nn.Conv2d, Conv2d, DepthwiseConv2d)
-ACTIVATIONS = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid"}
+#: Layers that compute a convolution and no more, as subclasses might.
+CONVS = (nn.Conv2d, Conv2d, DepthwiseConv2d)
+ACTIVATIONS: dict[type, str] = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid"}
 
 
 class Affine(NamedTuple):
@@ -45,7 +45,7 @@ def norm_affine(norm: nn.Module) -> Affine:
     return Affine(scale, bias - _read(norm.running_mean) * scale)
 
 
-def _read(values: Tensor) -> Tensor:
+def _read(values: Any) -> Tensor:
     return values.detach().cpu().double()
 
 
@@ -75,15 +75,15 @@ class Folded(NamedTuple):
         )
 
 
-def read_conv(conv: nn.Module) -> Folded:
+def read_conv(conv: Any) -> Folded:
     """Weights of a convolution as the backbones use them.
 
     Raises:
-        TypeError: If it is no plain 2D convolution.
+        TypeError: If it is another layer than a 2D convolution.
         ValueError: If its geometry is not that of the backbones.
     """
-    if type(conv) not in PLAIN_CONVS or isinstance(conv.padding, str):
-        raise TypeError(f"only plain 2D convolutions can be deployed, got {conv}")
+    if type(conv) not in CONVS or isinstance(conv.padding, str):
+        raise TypeError(f"only 2D convolutions can be deployed, got {conv}")
     depthwise = conv.groups == conv.in_channels == conv.out_channels and (
         conv.groups > 1 or conv.kernel_size != (1, 1)
     )
@@ -107,7 +107,7 @@ def read_conv(conv: nn.Module) -> Folded:
     return Folded(weight, bias, conv.stride[0], depthwise)
 
 
-def leaves(module: nn.Module) -> Iterator[nn.Module]:
+def leaves(module: Any) -> Iterator[nn.Module]:
     """The layers of a chain, in the order in which they run.
 
     Raises:
@@ -115,8 +115,6 @@ def leaves(module: nn.Module) -> Iterator[nn.Module]:
     """
     if isinstance(module, nn.Sequential):
         parts = list(module)
-    elif isinstance(module, DepthwiseSeparableConvModule):
-        parts = [module.depthwise_conv, module.pointwise_conv]
     elif isinstance(module, ConvModule):
         if module.order != ("conv", "norm", "act") or module.with_spectral_norm:
             raise TypeError(f"cannot deploy a layer with order={module.order}")
@@ -136,7 +134,8 @@ def folded_chain(module: nn.Module) -> list[Folded]:
     """The convolutions of a chain, each with what follows it folded in."""
     convs: list[Folded] = []
     for layer in leaves(module):
-        act = next((a for kind, a in ACTIVATIONS.items() if isinstance(layer, kind)), 0)
+        acts = (a for kind, a in ACTIVATIONS.items() if isinstance(layer, kind))
+        act = next(acts, None)
         if isinstance(layer, nn.Conv2d):
             convs.append(read_conv(layer))
         elif not convs or convs[-1].act:
@@ -176,13 +175,13 @@ def fold_norms(module: nn.Module) -> nn.Module:
     return module
 
 
-def _children(module: nn.Module) -> list[nn.Module]:
+def _children(module: nn.Module) -> list[nn.Module | None]:
     """What a module holds; one thing as often as it does."""
     return list(module._modules.values())
 
 
-def _fold_pair(conv: nn.Module, norm: nn.Module) -> bool:
-    if type(conv) not in PLAIN_CONVS:
+def _fold_pair(conv: Any, norm: nn.Module) -> bool:
+    if type(conv) not in CONVS:
         return False
     if not isinstance(norm, _BatchNorm) or not norm.track_running_stats:
         return False

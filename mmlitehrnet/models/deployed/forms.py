@@ -1,4 +1,4 @@
-"""Which form of a deployed network each runtime runs fastest."""
+"""Which form of a deployed network each runtime computes fastest."""
 
 from __future__ import annotations
 
@@ -9,54 +9,71 @@ class Form(NamedTuple):
     """How a deployed network is laid out.
 
     Attributes:
-        multiple: Widths of maps are padded to a multiple of this.
-        hidden_multiple: Widths between the two convolutions of a weighting are.
-        channels_last: Whether maps lie in memory channel by channel at each pixel.
-        joint: Whether the weights of all branches are computed as one map, which is
-            split, or branch by branch.
-        broadcast: Whether a weight per channel is multiplied as (N, C, 1, 1), or
-            spread over the map first.
-        aggregate: Whether dynamic convolution sums its kernels, for a single sample;
-            in the plain layout, for any fixed number of them.
-        plain: Whether blocks with dynamic convolution run in the plain layout on the
-            channels that they transform, with products of matrices in the place of
-            small convolutions: where the runtime has a blocked layout that computed
-            kernels cannot use, and where several images make the maps large.
-        fixed: Whether image sides are multiples of 32 (of another power of two for
-            other than four branches), so that pooling and upsampling are by powers of
-            two.
+        memory_layout: How maps lie in memory:
+
+            - 'NHWC': channel after channel at each position (PyTorch).
+            - 'NCHW': position after position in each channel. Blocks with dynamic
+              convolution compute only the half of the channels that they transform,
+              and small convolutions are products of matrices.
+            - 'blocked': in blocks of channels, which not every operator of the
+              runtime takes (ONNX Runtime). None of the others is used: no split,
+              no broadcast, no computed kernel.
+            - 'any': as the runtime likes, without loss (OpenVINO).
+        aligned_size: Widths of maps are padded to a multiple of this.
+        even_sizes: Whether image sides are multiples of 32 (of another power of two
+            for other than four branches), so that pooling and upsampling are by
+            powers of two.
+        dynamic_batch: Whether a file of it takes any number of images.
+        dynamic_size: Whether a file of it takes images of any size.
     """
 
-    multiple: int = 1
-    hidden_multiple: int = 1
-    channels_last: bool = False
-    joint: bool = True
-    broadcast: bool = True
-    aggregate: bool = True
-    plain: bool = False
-    fixed: bool = False
+    memory_layout: str = "any"
+    aligned_size: int = 1
+    even_sizes: bool = False
+    dynamic_batch: bool = False
+    dynamic_size: bool = False
+
+    @property
+    def blocked(self) -> bool:
+        """Whether operators that do not take the blocked layout are avoided."""
+        return self.memory_layout == "blocked"
+
+    @property
+    def halves(self) -> bool:
+        """Whether blocks with dynamic convolution compute only one half."""
+        return self.memory_layout == "NCHW"
+
+    @property
+    def hidden_size(self) -> int:
+        """Widths between the convolutions of a weighting are a multiple of this."""
+        return self.aligned_size if self.blocked else 1
+
+    @property
+    def expands(self) -> bool:
+        """Whether a weight is expanded to a map first, which fixes its size."""
+        return self.blocked and not self.dynamic_size
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether dynamic convolution sums its kernels, where it knows how many."""
+        return not self.blocked and not self.dynamic_batch
 
 
 #: Runtime -> form.
 FORMS = {
-    "pytorch": Form(channels_last=True),
-    "onnxruntime": Form(
-        multiple=16,
-        hidden_multiple=16,
-        joint=False,
-        broadcast=False,
-        aggregate=False,
-        fixed=True,
-    ),
-    "openvino": Form(multiple=16, fixed=True),
+    "pytorch": Form("NHWC"),
+    "onnxruntime": Form("blocked", aligned_size=16, even_sizes=True),
+    "openvino": Form("any", aligned_size=16, even_sizes=True),
 }
 
-#: Dynamic convolution on the channels that are transformed, for images of fixed size.
-_HALVES = Form(multiple=4, plain=True, fixed=True)
+#: Dynamic convolution in ONNX Runtime, and of several images in both.
+_HALVES = Form("NCHW", aligned_size=4, even_sizes=True)
 
-#: (runtime, several images) -> form for dynamic convolution, where it is another.
+#: (runtime, several images) -> form for dynamic convolution, where it is another:
+#: a blocked layout has no computed kernels, and for several images carrying the other
+#: half along costs more than setting it aside.
 DYNAMIC_FORMS = {
-    ("pytorch", True): Form(plain=True),
+    ("pytorch", True): Form("NCHW"),
     ("onnxruntime", False): _HALVES,
     ("onnxruntime", True): _HALVES,
     ("openvino", True): _HALVES,

@@ -5,90 +5,67 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers.fusion import Fusion
-from ..layers.iterative_head import IterativeHead
+from ..layers.iterative_head import IterativeHead, upsample_aligned
 from ..layers.resolution_paths import Transition
 from .blocks import deploy_blocks
-from .channels import Layout, natural_layout
+from .channels import ChannelOrder, natural_order
 from .convs import chain
 from .fold import folded_chain
 from .forms import Form
 from .fusion import deploy_fusion
-from .resize import bilinear_to
 from .stem import deploy_stem
 
-Layouts = list[Layout]
-
-
-class DeployedTransition(nn.ModuleList):
-    """Give a stage its branches."""
-
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        """Map the branch maps of one stage to those that the next one starts with."""
-        lowest = len(xs) - 1
-        return [layer(xs[min(i, lowest)]) for i, layer in enumerate(self)]
+Orders = list[ChannelOrder]
 
 
 def deploy_transition(
-    transition: Transition, layouts: Layouts, form: Form
-) -> tuple[DeployedTransition, Layouts]:
-    """Inference form of a transition, and the layouts of its results."""
-    layers, results = [], []
+    transition: Transition, orders: Orders, form: Form
+) -> tuple[Transition, Orders]:
+    """Inference form of a transition, and the orders of its results."""
+    layers: list[nn.Module] = []
+    results = []
     for i, layer in enumerate(transition):
-        layout = layouts[min(i, len(layouts) - 1)]
+        order = orders[min(i, len(orders) - 1)]
         path: nn.Module = nn.Identity()
         if not isinstance(layer, nn.Identity):
             convs = folded_chain(layer)
-            out = natural_layout(len(convs[-1].weight), form.multiple)
-            path, layout = chain(convs, layout, out, form.multiple)
+            out = natural_order(len(convs[-1].weight), form.aligned_size)
+            path, order = chain(convs, order, out, form.aligned_size)
         layers.append(path)
-        results.append(layout)
-    return DeployedTransition(layers), results
+        results.append(order)
+    return Transition(layers), results
 
 
-class DeployedHead(nn.Module):
-    """The iterative head."""
-
-    def __init__(self, projects: Sequence[nn.Module], form: Form) -> None:
-        super().__init__()
-        self.projects = nn.ModuleList(projects)
-        self.fixed = form.fixed
-
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        """Map branch maps to as many result maps, highest resolution first."""
-        results: list[Tensor] = []
-        for x, project in zip(reversed(xs), self.projects):
-            if results:
-                x = x + bilinear_to(results[-1], x.shape[2:], self.fixed)
-            results.append(project(x))
-        return results[::-1]
+def upsample_twice(x: Tensor, like: Tensor) -> Tensor:
+    """Interpolate to twice the size, corners aligned."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
 
 
 def deploy_head(
-    head: IterativeHead, layouts: Layouts, form: Form
-) -> tuple[DeployedHead, Layouts]:
-    """Inference form of the iterative head, and the layouts of its results."""
+    head: IterativeHead, orders: Orders, form: Form
+) -> tuple[IterativeHead, Orders]:
+    """Inference form of the iterative head, and the orders of its results."""
+    lowest_first = orders[::-1]
     projects, results = [], []
     for k, project in enumerate(head.projects):
-        layout = layouts[len(layouts) - 1 - k]
         convs = folded_chain(project)
-        last = k == len(head.projects) - 1
         # What comes out is added to the next branch; the last one goes out.
-        out = (
-            natural_layout(len(convs[-1].weight))
-            if last
-            else layouts[len(layouts) - 2 - k]
-        )
-        path, out = chain(convs, layout, out, form.multiple)
+        out = natural_order(len(convs[-1].weight))
+        if k < len(head.projects) - 1:
+            out = lowest_first[k + 1]
+        path, out = chain(convs, lowest_first[k], out, form.aligned_size)
         projects.append(path)
         results.append(out)
-    return DeployedHead(projects, form), results[::-1]
+    upsample = upsample_twice if form.even_sizes else upsample_aligned
+    return IterativeHead(projects, upsample=upsample), results[::-1]
 
 
 #: What maps branch maps to branch maps -> its inference form; all others are blocks.
-PARTS: dict[type, Callable[..., tuple[nn.Module, Layouts]]] = {
+PARTS: dict[type, Callable[..., tuple[nn.Module, Orders]]] = {
     Transition: deploy_transition,
     Fusion: deploy_fusion,
     IterativeHead: deploy_head,
@@ -99,16 +76,16 @@ class Reorder(nn.Module):
     """Give a map out as the trained network does.
 
     Args:
-        layout: Layout of the map.
+        order: ChannelOrder of the map.
     """
 
     positions: Tensor
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, order: ChannelOrder) -> None:
         super().__init__()
-        positions = layout.positions
+        positions = order.positions
         self.register_buffer("positions", positions)
-        self.factor = 1 / float(layout.scale[positions[0]])
+        self.factor = 1 / float(order.scale[positions[0]])
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, padded, H, W) to (N, C, H, W)."""
@@ -148,16 +125,16 @@ class DeployedNet(nn.Module):
         self.form = form
         self.size_divisor = size_divisor
         self.positions = list(positions)
-        self.stem, layout = deploy_stem(stem, in_channels, form)
-        layouts = [layout]
+        self.stem, order = deploy_stem(stem, in_channels, form)
+        orders = [order]
         deployed: list[nn.Module] = []
         for part in parts:
-            module, layouts = PARTS.get(type(part), deploy_blocks)(part, layouts, form)
+            module, orders = PARTS.get(type(part), deploy_blocks)(part, orders, form)
             deployed.append(module)
         self.parts = nn.Sequential(*deployed)
-        outs = [layouts[k] for k in self.positions]
+        outs = [orders[k] for k in self.positions]
         self.reorder = nn.ModuleList(
-            nn.Identity() if out.in_order else Reorder(out) for out in outs
+            nn.Identity() if out.is_natural else Reorder(out) for out in outs
         )
         self.requires_grad_(False).eval()
 
@@ -171,7 +148,7 @@ class DeployedNet(nn.Module):
             ValueError: If the form is for sides that are multiples of
                 ``size_divisor`` and H or W is not.
         """
-        if self.form.fixed and not torch.jit.is_tracing():
+        if self.form.even_sizes and not torch.jit.is_tracing():
             divisor = self.size_divisor
             if x.shape[2] % divisor or x.shape[3] % divisor:
                 raise ValueError(
@@ -179,7 +156,7 @@ class DeployedNet(nn.Module):
                     f"of {divisor}, got {tuple(x.shape[2:])}; target='pytorch' takes "
                     "any"
                 )
-        if self.form.channels_last:
+        if self.form.memory_layout == "NHWC":
             x = x.contiguous(memory_format=torch.channels_last)
         xs = self.parts([self.stem(x)])
         return tuple(reorder(xs[k]) for reorder, k in zip(self.reorder, self.positions))
@@ -187,7 +164,7 @@ class DeployedNet(nn.Module):
     def lay_out(self, like: Tensor) -> DeployedNet:
         """Put the weights on a tensor's device, of its type, as the form has them."""
         self.to(like)
-        if self.form.channels_last:
+        if self.form.memory_layout == "NHWC":
             for parameter in self.parameters():
                 if parameter.dim() == 4:
                     parameter.data = parameter.contiguous(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,19 +11,12 @@ from torch import Tensor, nn
 from ..layers.context_modeling import GlobalContextModeling
 from ..layers.stem import DGCStem, LiteStem
 from .blocks import deploy_branch
-from .channels import NONE, Layout, concatenate, natural_layout, plain
+from .channels import ChannelOrder, concatenate, natural_order, unscaled
 from .context import GlobalContext
 from .convs import chain, dense_conv
 from .dynamic import dynamic_conv
 from .fold import folded_chain
 from .forms import Form
-
-
-def _shuffled(layout: Layout, groups: int = 2) -> Layout:
-    """Layout of a map after a shuffle of its channels."""
-    width = layout.width // groups
-    index = (layout.index % width) * groups + layout.index // width
-    return layout._replace(index=torch.where(layout.index == NONE, NONE, index))
 
 
 class TwoBranchStem(nn.Module):
@@ -38,57 +32,52 @@ class TwoBranchStem(nn.Module):
         return torch.cat((self.first(x), self.second(x)), dim=1)
 
 
-def _first_convs(stem: nn.Module, form: Form) -> tuple[list[nn.Module], Layout]:
-    """The first convolution as one for each half of its channels."""
-    (first,) = folded_chain(stem.conv1)
-    half = len(first.weight) // 2
-    image = natural_layout(first.weight.shape[1])
-    layout = natural_layout(half, form.multiple)
-    parts = [
-        plain(torch.where(layout.index == NONE, NONE, layout.index + k * half))
-        for k in range(2)
-    ]
-    return [dense_conv(first, image, part) for part in parts], layout
+#: Maps a half of a stem's layers and the order of its input to their inference form.
+DeployHalf = Callable[[Any, ChannelOrder, Form], tuple[nn.Module, ChannelOrder]]
 
 
-def deploy_lite_stem(stem: LiteStem, form: Form) -> tuple[nn.Module, Layout]:
-    """Each half from the image on."""
-    firsts, layout = _first_convs(stem, form)
-    second = nn.Sequential(stem.expand_conv, stem.depthwise_conv, stem.linear_conv)
-    branches, layouts = [], []
-    for first, branch in zip(firsts, (stem.branch1, second)):
-        path, out = chain(folded_chain(branch), layout, multiple=form.multiple)
-        branches.append(nn.Sequential(first, path))
-        layouts.append(out)
-    joint = concatenate(layouts, [out.width for out in layouts])
-    return TwoBranchStem(*branches), _shuffled(joint)
+def _deploy_two_branches(
+    conv1: nn.Module, branches: Sequence[nn.Module], deploy: DeployHalf, form: Form
+) -> tuple[nn.Module, ChannelOrder]:
+    """Each half from the image on: of the first convolution, and what follows it."""
+    (conv,) = folded_chain(conv1)
+    image = natural_order(conv.weight.shape[1])
+    half = natural_order(len(conv.weight) // 2, form.aligned_size)
+    paths, orders = [], []
+    for k, branch in enumerate(branches):
+        part = unscaled(half.holding(half.channel + k * half.width).channel)
+        path, order = deploy(branch, half, form)
+        paths.append(nn.Sequential(dense_conv(conv, image, part), path))
+        orders.append(order)
+    order = concatenate(orders)
+    width = order.width // 2
+    shuffled = order.channel % width * 2 + order.channel // width
+    return TwoBranchStem(*paths), order.holding(shuffled)
 
 
-def deploy_dgc_stem(stem: DGCStem, form: Form) -> tuple[nn.Module, Layout]:
-    """Each half from the image on."""
-    firsts, layout = _first_convs(stem, form)
-    branches = []
-    for first, branch in zip(firsts, (stem.branch1, stem.branch2)):
-        layers: list[nn.Module] = [first]
-        at = layout
-        for part in branch:
-            if isinstance(part, GlobalContextModeling):
-                layers.append(GlobalContext(part, at, form))
-            else:
-                layers.append(dynamic_conv(part, at, form))
-                at = natural_layout(part.bn.num_features, form.multiple)
-        branches.append(nn.Sequential(*layers))
-    joint = concatenate([layout] * 2, [layout.width] * 2)
-    return TwoBranchStem(*branches), _shuffled(joint)
+def _deploy_convs(
+    branch: Any, order: ChannelOrder, form: Form
+) -> tuple[nn.Module, ChannelOrder]:
+    return chain(folded_chain(branch), order, aligned_size=form.aligned_size)
 
 
-STEMS = {LiteStem: deploy_lite_stem, DGCStem: deploy_dgc_stem}
+def _deploy_dynamic(
+    branch: Any, order: ChannelOrder, form: Form
+) -> tuple[nn.Module, ChannelOrder]:
+    layers: list[nn.Module] = []
+    for part in branch:
+        if isinstance(part, GlobalContextModeling):
+            layers.append(GlobalContext(part, order, form))
+        else:
+            layer, order = dynamic_conv(part, order, form)
+            layers.append(layer)
+    return nn.Sequential(*layers), order
 
 
 def deploy_stem(
     layers: Sequence[nn.Module], in_channels: int, form: Form
-) -> tuple[nn.Module, Layout]:
-    """Inference form of a stem, and the layout of the first map.
+) -> tuple[nn.Module, ChannelOrder]:
+    """Inference form of a stem, and the order of the first map.
 
     Args:
         layers: A stem of Lite-HRNet or Dite-HRNet, or convolutions with what follows
@@ -97,11 +86,14 @@ def deploy_stem(
         form: Form of the network.
     """
     *convs, last = layers
-    if type(last) in STEMS:
-        return STEMS[type(last)](last, form)
-    image = natural_layout(in_channels)
-    stem, layout = chain(
-        folded_chain(nn.Sequential(*convs)), image, multiple=form.multiple
-    )
-    blocks, layout = deploy_branch(last, layout, form)
-    return nn.Sequential(stem, blocks), layout
+    if isinstance(last, LiteStem):
+        second = nn.Sequential(last.expand_conv, last.depthwise_conv, last.linear_conv)
+        branches = last.branch1, second
+        return _deploy_two_branches(last.conv1, branches, _deploy_convs, form)
+    if isinstance(last, DGCStem):
+        branches = last.branch1, last.branch2
+        return _deploy_two_branches(last.conv1, branches, _deploy_dynamic, form)
+    image = natural_order(in_channels)
+    first, order = _deploy_convs(nn.Sequential(*convs), image, form)
+    blocks, order = deploy_branch(last, order, form)
+    return nn.Sequential(first, blocks), order

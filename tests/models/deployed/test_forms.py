@@ -14,6 +14,6 @@ def test_dynamic_convolution_has_forms_of_its_own(name, target, batch_size):
     net = switch_to_deploy(trained(NETWORKS[name]), target, batch_size)
     form = net.deployed.form
     plain = name == "DITE" and (target == "onnxruntime" or batch_size > 1)
-    assert form.plain == plain
+    assert form.halves == plain
     assert form == FORMS[target] or plain
-    assert form.fixed == FORMS[target].fixed
+    assert form.even_sizes == FORMS[target].even_sizes
