@@ -14,7 +14,7 @@ from mmpose.structures import PoseDataSample, merge_data_samples
 from mmpose.visualization import PoseLocalVisualizer
 from xtcocotools.coco import COCO
 
-from ..checkpoints.reading import load_weights
+from ..checkpoints import load_weights
 
 ZOOM = 1.5
 

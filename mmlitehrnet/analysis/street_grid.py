@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import DATASETS
 
-from ..checkpoints.reading import load_weights
+from ..checkpoints import load_weights
 
 GAP = 4
 VOID = 255

@@ -18,7 +18,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from ..checkpoints.reading import (
+from ..checkpoints import (
     CheckpointError,
     compare_weights,
     explain,

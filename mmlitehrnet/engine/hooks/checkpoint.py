@@ -19,7 +19,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...checkpoints.reading import (
+from ...checkpoints import (
     CheckpointError,
     UntrustedCheckpointError,
     check_file,
