@@ -1,6 +1,6 @@
 """Kill a training run with SIGKILL ten times, at random moments and while it writes.
 
-    python -m tests.robustness.killed_runs WORK_DIR
+    python -m tests.engine.hooks.killed_runs WORK_DIR
 
 Every run resumes what the last one left; the one after the last kill may end. Prints
 what happened as JSON. The runs are forks of this process, which has imported
@@ -101,6 +101,8 @@ def main() -> None:
     random.seed(int(sys.argv[2]) if len(sys.argv) > 2 else None)
     work_dir = Path(sys.argv[1])
     work_dir.mkdir(parents=True)
+    # What MMEngine imports late is imported here, once for all runs.
+    tiny_runner(work_dir / "imports", iters=1).train()
     reached, writing = [], []
     for number in range(KILLS):
         log = work_dir / f"killed_{number}.log"

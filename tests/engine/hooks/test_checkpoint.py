@@ -1,24 +1,25 @@
-"""Runs that are killed, disks that are full, checkpoints that are damaged."""
+"""Killed runs, full disks, checkpoints that are damaged or do not fit."""
 
 import json
 import os
-import resource
+import re
 import shutil
-from contextlib import contextmanager
 
 import pytest
 import torch
 
-from mmlitehrnet.checkpoints import CheckpointError, check_file
-from mmlitehrnet.engine.hooks.checkpoint import AtomicBackend
-from tests.robustness.killed_runs import INTERVAL, ITERS, KILLS
+from mmlitehrnet.checkpoints import CheckpointError, load_checkpoint
+from tests.checkpoints.test_reading import flip_a_bit
+from tests.checkpoints.test_unpickling import HARM
+from tests.engine.hooks.killed_runs import INTERVAL, ITERS, KILLS
+from tests.engine.test_file_backends import disk_full_above, names_of
 from tests.robustness.tiny_runner import Line, tiny_runner
 from tests.running import run_python
 
 
 def test_a_run_killed_ten_times_ends_with_all_its_steps(tmp_path):
     work_dir = tmp_path / "work"
-    done = run_python("-m", "tests.robustness.killed_runs", work_dir, timeout=300)
+    done = run_python("-m", "tests.engine.hooks.killed_runs", work_dir, timeout=300)
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["status"] == 0, (work_dir / "last.log").read_text()[-3000:]
     assert len(report["writing"]) == KILLS
@@ -30,8 +31,7 @@ def test_a_run_killed_ten_times_ends_with_all_its_steps(tmp_path):
     assert last["meta"]["iter"] == ITERS
     assert last["optimizer"]["state"][0]["step"] == ITERS
     # Nothing is left behind: neither half a file nor an older checkpoint.
-    names = {path.name for path in work_dir.glob("*.p*")}
-    assert {name for name in names if ".pth" in name} == {f"iter_{ITERS}.pth"}
+    assert names_of(work_dir) == {f"iter_{ITERS}.pth"}
     resumed = [f"resumed epoch: 0, iter: {step}" for step in range(0, ITERS, INTERVAL)]
     assert any(line in (work_dir / "last.log").read_text() for line in resumed)
 
@@ -61,18 +61,14 @@ def empty(path):
     os.truncate(path, 0)
 
 
-def flip_a_bit(path):
-    data = bytearray(path.read_bytes())
-    weight = torch.load(path)["state_dict"]["backbone.weight"]
-    place = data.index(weight.numpy().tobytes())
-    data[place] ^= 1
-    path.write_bytes(data)
+def alter(path):
+    flip_a_bit(path, torch.load(path)["state_dict"]["backbone.weight"])
 
 
 DAMAGES = {
     "truncated": (truncate, "truncated or damaged"),
     "empty": (empty, "is empty"),
-    "altered": (flip_a_bit, "was altered"),
+    "altered": (alter, "was altered"),
     "missing": (os.unlink, "no such file"),
 }
 
@@ -87,16 +83,6 @@ def test_resumes_from_the_checkpoint_before(work_dir, damage, message, capfd):
     assert message in log
     assert f"resuming from {work_dir / 'iter_6.pth'}" in log
     assert torch.load(work_dir / "iter_10.pth")["optimizer"]["state"][0]["step"] == 10
-
-
-def test_a_flipped_bit_loads_without_a_word_in_pytorch(work_dir):
-    """Why the check sums are looked at."""
-    before = torch.load(work_dir / "iter_8.pth")["state_dict"]["backbone.weight"]
-    flip_a_bit(work_dir / "iter_8.pth")
-    after = torch.load(work_dir / "iter_8.pth")["state_dict"]["backbone.weight"]
-    assert not torch.equal(before, after)
-    with pytest.raises(CheckpointError, match="was altered"):
-        check_file(work_dir / "iter_8.pth")
 
 
 @pytest.mark.parametrize("content", ["", None], ids=["empty", "missing"])
@@ -129,17 +115,6 @@ def test_resuming_without_a_checkpoint_starts_at_zero(tmp_path):
     assert runner.iter == 2
 
 
-@contextmanager
-def disk_full_above(size):
-    """No file can grow beyond a size, as on a disk with so much room."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("keep", [1, 2])
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, keep):
     wide = dict(width=20_000)  # a checkpoint of 1.4 MB
@@ -152,7 +127,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, keep):
     message = str(caught.value)
     assert "iter_4.pth was not saved (File too large)" in message
     assert "MiB are free" in message and "--resume" in message
-    assert {p.name for p in tmp_path.glob("*.pth*")} == {"iter_2.pth"}
+    assert names_of(tmp_path) == {"iter_2.pth"}
     assert (tmp_path / "iter_2.pth").read_bytes() == before
     # Once there is room, it goes on.
     runner = tiny_runner(tmp_path, hook, Line(**wide), iters=4, resume=True)
@@ -160,31 +135,64 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, keep):
     assert runner.iter == 4 and (tmp_path / "iter_4.pth").exists()
 
 
-def test_a_file_keeps_its_old_content_until_the_new_one_is_whole(tmp_path):
-    path = tmp_path / "model.pth"
-    AtomicBackend().put(b"old", path)
-    with disk_full_above(1000), pytest.raises(OSError):
-        AtomicBackend().put(b"x" * 2000, path)
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["model.pth"]
+def test_a_run_executes_nothing_of_a_checkpoint_that_is_named(
+    work_dir, tmp_path, monkeypatch
+):
+    mark, path = tmp_path / "ran", tmp_path / "evil.pth"
+    content = load_checkpoint(work_dir / "iter_8.pth")
+    torch.save({**content, "extra": HARM["system"](mark)}, path)
+    for resume in (False, True):
+        runner = tiny_runner(tmp_path / "new", load_from=str(path), resume=resume)
+        with pytest.raises(CheckpointError, match=r"more .*trust_checkpoint=True"):
+            runner.train()
+        assert not mark.exists()
+    trusting = dict(trust_checkpoint=True)
+    # PyTorch from 2.6 on wants to be told, too; before, it does not know this variable.
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    tiny_runner(tmp_path / "new", trusting, load_from=str(path)).train()
+    assert mark.exists()
 
 
-class _Diverge(Line):
-    """Its loss is NaN from the third step on."""
-
-    steps = 0
-
-    def forward(self, x, y, mode="tensor"):
-        losses = super().forward(x, y, mode)
-        self.steps += 1
-        return {
-            k: v * (float("nan") if self.steps > 2 else 1) for k, v in losses.items()
-        }
+def save(path, model):
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    return str(path)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
-    with pytest.raises(FloatingPointError, match="loss is nan at iteration 3"):
-        tiny_runner(tmp_path, dict(interval=1), model=_Diverge()).train()
-    saved = torch.load(tmp_path / "iter_2.pth")["state_dict"]
-    assert all(value.isfinite().all() for value in saved.values())
-    assert not (tmp_path / "iter_3.pth").exists()
+def run_from(path, tmp_path, capfd=None, model=None, hook=None, **options):
+    runner = tiny_runner(
+        tmp_path / "work", hook, model or Line(), iters=1, load_from=path, **options
+    )
+    runner.train()
+    return "".join(capfd.readouterr()) if capfd else ""
+
+
+def test_load_from_another_head_is_reported(tmp_path, capfd):
+    path = save(tmp_path / "model.pth", Line(outputs=3))
+    log = run_from(path, tmp_path, capfd)
+    assert re.search(r"model\.pth: 2 tensors are taken; 2 tensors .* head\.weight", log)
+
+
+def test_load_from_another_backbone_stops(tmp_path, capfd):
+    path = save(tmp_path / "model.pth", Line(width=5))
+    with pytest.raises(CheckpointError, match=r"backbone\.weight of \(5, 4\).*parti"):
+        run_from(path, tmp_path)
+    log = run_from(path, tmp_path, capfd, hook=dict(partial_weights=True))
+    assert "does not fit the model" in log
+
+
+def test_resuming_from_mere_weights_stops(tmp_path):
+    path = save(tmp_path / "model.pth", Line())
+    with pytest.raises(CheckpointError, match=r"cannot be resumed.*use load_from"):
+        run_from(path, tmp_path, resume=True)
+
+
+def test_a_run_with_a_one_cycle_schedule_goes_on(tmp_path):
+    """MMEngine stores the schedule's curve, a method, with its state."""
+    schedule = dict(type="OneCycleLR", eta_max=0.01, total_steps=8, by_epoch=False)
+    tiny_runner(tmp_path, iters=4, param_scheduler=schedule).train()
+    path = tmp_path / "iter_4.pth"
+    runner = tiny_runner(
+        tmp_path, param_scheduler=schedule, resume=True, load_from=str(path)
+    )
+    runner.train()
+    assert runner.iter == 8
