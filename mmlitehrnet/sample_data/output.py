@@ -110,8 +110,8 @@ def _clear(folder: Path, kind: str, files: Sequence[str], overwrite: bool) -> No
                 f"{path} was not generated, so nothing in {folder} is replaced; move "
                 "it away or choose another folder"
             )
-    for part in parts:
-        shutil.rmtree(part, ignore_errors=not part.exists())
+    for part in filter(Path.is_dir, parts):
+        shutil.rmtree(part)
 
 
 def pictures(

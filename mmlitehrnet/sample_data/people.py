@@ -219,13 +219,12 @@ def _sample_look(rng: np.random.Generator) -> dict[str, np.ndarray]:
     skin, hair = pick(rng, _SKINS), pick(rng, _HAIRS)
     shirt = random_color(rng, (0.1, 0.85), (0.35, 1.0))
     trousers = random_color(rng, (0.1, 0.6), (0.15, 0.75))
-    return {
-        **{"skin": skin, "hair": hair, "hand": skin, "upper_arm": shirt},
-        **{"shirt": shirt, "trousers": trousers, "thigh": trousers},
-        "forearm": shirt if rng.random() < 0.4 else skin,
-        "shin": skin if rng.random() < 0.3 else trousers,
-        "foot": random_color(rng, (0.0, 0.7), (0.1, 0.9)),
-    }
+    look = dict(skin=skin, hair=hair, hand=skin, shirt=shirt, upper_arm=shirt)
+    look |= dict(trousers=trousers, thigh=trousers)
+    look["forearm"] = shirt if rng.random() < 0.4 else skin
+    look["shin"] = skin if rng.random() < 0.3 else trousers
+    look["foot"] = random_color(rng, (0.0, 0.7), (0.1, 0.9))
+    return look
 
 
 def draw_figure(
