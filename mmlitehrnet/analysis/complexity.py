@@ -93,7 +93,7 @@ def _kernel_attention(module: KernelAttention, x: Tensor, y: Tensor) -> int:
 
 #: What the papers count for a module: type -> operations, given input and output. Of
 #: two that match, the first holds.
-PAPER_COUNTERS: dict[type, Callable[..., int]] = {
+PAPER_COUNTERS: dict[type[nn.Module], Callable[..., int]] = {
     nn.Conv2d: _convolution,
     _BatchNorm: _batch_norm,
     nn.ReLU: _elementwise,
