@@ -1,19 +1,20 @@
 # Two commands do everything from a bare checkout:
 #   make demo   train, evaluate and draw Lite-HRNet-18 on generated people
-#   make test   run the linter and the tests
-# Both make the environment first, if these pins have none yet. `make demo-seg` is the
-# same for segmentation, on generated streets.
-#   make test-modern   run them in the modern environment, made beside the default one
+#   make test   run the linters and the tests
+# Both make the environment first, if these pins have none yet: CPython 3.11 to 3.13 and
+# today's torch, installed from wheels. `make demo-seg` is the same for segmentation, on
+# generated streets.
 #   make docs-check    run every command of the documentation that can be run on one
 #                      machine, in a short form
-# `STACK=modern` does so for every target.
+#   make wheel-check   install the wheel by pip into a fresh environment, and train there
+# `STACK=reference` takes the environment of torch 2.1 and compiled mmcv for any target.
 SHELL := bash
 STACK ?= default
 VENV := .venv$(if $(filter-out default,$(STACK)),-$(STACK))
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-seg test test-modern docs-check lint format env clean
+.PHONY: help demo demo-seg test docs-check wheel-check lint format env clean
 
 help:
 	@sed -n '1,/^SHELL/{/^#/s/^# \{0,1\}//p}' Makefile
@@ -27,22 +28,25 @@ demo: env
 demo-seg: env
 	python tools/demo.py seg
 
-test: lint
+# The linters are those of the default stack.
+test: $(if $(filter default,$(STACK)),lint,env)
 	python -m pytest -n auto --dist worksteal tests
 
 docs-check: env
 	python -m tests.docs.run_all
 
-test-modern:
-	$(MAKE) test STACK=modern
+wheel-check: env
+	python -m tests.wheel_check
 
 lint: env
 	ruff check .
 	ruff format --check .
+	codespell
+	mypy
 
 format: env
 	ruff check --fix .
 	ruff format .
 
 clean:
-	rm -rf work_dirs build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf work_dirs build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -15,6 +15,13 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 PACKAGE = "mmlitehrnet"
 MIM_FILES = ("configs", "tools", "model-index.yml")
+#: Makes every Python of the environment import mmlitehrnet_standins.
+PTH = "requirements/mmlitehrnet_standins.pth"
+
+# pkg_resources, which all libraries below import, has left setuptools 82.
+SETUPTOOLS = "setuptools>=65,<82"
+# mim, and what comes in the place of mmcv, which pip would compile.
+UPSTREAM = ["mmcv-lite>=2.1,<2.2", "openmim>=0.3.9", "torchvision>=0.16", SETUPTOOLS]
 
 
 def read_version() -> str:
@@ -29,14 +36,21 @@ def read_readme() -> str:
     return readme.read_text(encoding="utf-8") if readme.exists() else ""
 
 
-class BuildWithMim(build_py):
-    """Add ``.mim`` to the built package."""
+class Build(build_py):
+    """Add what is not Python to the built package."""
 
     def run(self) -> None:
-        """Build the package, then copy or link what ``mim`` needs."""
+        """Build the package, then copy or link what ``mim`` and Python's start need."""
         super().run()
         editable = getattr(self, "editable_mode", False)
-        base = ROOT if editable else Path(self.build_lib)
+        self._add_mim(ROOT if editable else Path(self.build_lib), editable)
+        # Of an editable install, only what lies in the wheel's folder gets there.
+        install = self.get_finalized_command("install")
+        site = Path(install.install_lib if editable else self.build_lib)
+        site.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / PTH, site)
+
+    def _add_mim(self, base: Path, editable: bool) -> None:
         mim = base / PACKAGE / ".mim"
         shutil.rmtree(mim, ignore_errors=True)
         mim.mkdir(parents=True)
@@ -66,6 +80,7 @@ setup(
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Topic :: Scientific/Engineering :: Image Recognition",
         "Typing :: Typed",
@@ -73,18 +88,21 @@ setup(
     long_description=read_readme(),
     long_description_content_type="text/markdown",
     keywords="pose estimation, segmentation, Lite-HRNet, Dite-HRNet, OpenMMLab",
+    py_modules=["mmlitehrnet_standins"],
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
     package_data={PACKAGE: ["py.typed"]},
     include_package_data=False,
-    # Tested: the oldest versions here, and those of docs/modern_stack.md.
+    # The tests run on the oldest versions (requirements/constraints-reference.txt) and
+    # on the newest (requirements/constraints.txt).
     python_requires=">=3.11",
-    install_requires=["torch>=2.1", "mmengine>=0.10.7", "mmcv>=2.1.0"],
+    # mmcv or mmcv-lite, whichever the libraries below have been installed with.
+    install_requires=["torch>=2.1", "mmengine>=0.10.7", SETUPTOOLS],
     extras_require={
-        "pose": ["mmpose>=1.3.2"],
-        "seg": ["mmsegmentation>=1.2.2"],
-        "det": ["mmdet>=3.2"],
-        "cls": ["mmpretrain>=1.2"],
+        "pose": [*UPSTREAM, "mmpose>=1.3.2", "mmdet>=3.2", "pycocotools>=2.0.11"],
+        "seg": [*UPSTREAM, "mmsegmentation>=1.2.2", "ftfy", "regex"],
+        "det": [*UPSTREAM, "mmdet>=3.2"],
+        "cls": [*UPSTREAM, "mmpretrain>=1.2"],
     },
-    cmdclass={"build_py": BuildWithMim},
+    cmdclass={"build_py": Build},
     zip_safe=False,
 )

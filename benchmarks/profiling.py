@@ -1,83 +1,70 @@
-"""Where the time of a call goes, by PyTorch's profiler."""
+"""Where the time of a call goes, as a table."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable
+from statistics import median
 
-import torch
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.latency import Call
+from benchmarks.timing import Call, interleave, peak_memory
+
+#: (kind of operator, name of the node, milliseconds) of one execution of a node.
+NodeTime = tuple[str, str, float]
 
 
-class Share(NamedTuple):
-    """What one operator takes of a call.
-
-    Attributes:
-        operator: Its name.
-        calls: How often it is called.
-        time: Its own time in milliseconds, on the device, all calls together.
-        share: That time relative to the time of all operators.
-    """
-
-    operator: str
-    calls: float
-    time: float
-    share: float
-
-
-class Profile(NamedTuple):
-    """Where the time of a call goes.
-
-    Attributes:
-        shares: Operators, the one that takes longest first.
-        time: Time of all operators on the device in milliseconds.
-        launches: Kernels that are launched on the CUDA device; 0 on the CPU.
-    """
-
-    shares: list[Share]
-    time: float
-    launches: float
-
-
-def profile_call(call: Call, device: torch.device, repetitions: int = 3) -> Profile:
-    """Profile a call.
+def operator_table(call: Call, device: str, rows: int) -> str:
+    """Profile a call with PyTorch's profiler.
 
     Args:
         call: What to profile; it waits for the device itself.
-        device: Where it computes.
-        repetitions: Calls to average over, after one that does not count.
+        device: Where it computes: ``'cpu'`` or ``'cuda'``.
+        rows: Operators to list, those that take longest on the device.
+
+    Returns:
+        The profiler's table of one call, under a line with the time of a call that is
+        not profiled and, on a CUDA device, its kernels and memory.
     """
-    on_cuda = device.type == "cuda"
+    on_cuda = device == "cuda"
+    wall = interleave({"call": call}, repetitions=3, warmup=2)["call"].median
+    facts = [f"{wall:.2f} ms a call without the profiler"]
+    memory = peak_memory(call, device)
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_cuda
-    call()
     with profile(activities=activities) as profiler:
-        for _ in range(repetitions):
-            call()
-    # Kernels are counted with the operators that launch them.
-    events = [
-        event
-        for event in profiler.key_averages()
-        if event.device_type == DeviceType.CPU
-    ]
-    times = {event.key: _own_time(event, on_cuda) / repetitions for event in events}
-    total = sum(times.values())
-    shares = [
-        Share(
-            event.key, event.count / repetitions, times[event.key],
-            times[event.key] / total if total else 0.0,
-        )
-        for event in events
-    ]  # fmt: skip
-    launches = sum(len(event.kernels) for event in profiler.events()) / repetitions
-    return Profile(sorted(shares, key=lambda s: -s.time), total, launches)
+        call()
+    if memory is not None:
+        kernels = sum(len(event.kernels) for event in profiler.events() or ())
+        facts.append(f"{kernels} kernels")
+        facts.append(f"{memory:.1f} MiB beyond what was held before")
+    table = profiler.key_averages().table(
+        sort_by="self_cuda_time_total" if on_cuda else "self_cpu_time_total",
+        row_limit=rows,
+        max_name_column_width=40,
+    )
+    return f"{', '.join(facts)}\n\n```\n{table.strip()}\n```"
 
 
-def _own_time(event, on_cuda: bool) -> float:
-    """Own time of an operator on the device in milliseconds."""
-    if not on_cuda:
-        return event.self_cpu_time_total / 1e3
-    # Named for CUDA until torch 2.3.
-    time = getattr(event, "self_device_time_total", None)
-    return (event.self_cuda_time_total if time is None else time) / 1e3
+def node_table(times: Iterable[NodeTime], rows: int) -> str:
+    """Add up the times of a graph's nodes by their kind.
+
+    Args:
+        times: Times of the nodes in several runs.
+        rows: Kinds to list, those that take longest.
+
+    Returns:
+        A table of the sums of the nodes' medians, under a line with all nodes' sum.
+    """
+    runs = defaultdict(list)
+    for kind, node, time in times:
+        runs[kind, node].append(time)
+    kinds = defaultdict(list)
+    for (kind, _), values in runs.items():
+        kinds[kind].append(median(values))
+    total = sum(map(sum, kinds.values()))
+    lines = [f"{total:.2f} ms in {len(runs)} nodes", ""]
+    lines += ["| operator | nodes | ms | share |", "| --- | ---: | ---: | ---: |"]
+    for kind, medians in sorted(kinds.items(), key=lambda k: -sum(k[1]))[:rows]:
+        time = sum(medians)
+        lines.append(f"| {kind} | {len(medians)} | {time:.2f} | {time / total:.0%} |")
+    return "\n".join(lines)

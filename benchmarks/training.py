@@ -1,15 +1,30 @@
-"""Training steps, to be timed side by side."""
+"""Measure training steps side by side: these networks and MMPose's LiteHRNet.
+
+    python -m benchmarks.training --batches 64 --modes eager compile --out work_dirs/t
+    python -m benchmarks.training --batches 64 --profile
+
+All networks in all modes take their steps in turn, in one process. A step is forward,
+loss, backward and Adam on images that are on the device already. Written are a table
+and ``training.json``. With ``--profile`` it is told where the time goes instead,
+operator by operator.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.latency import TensorMode, compile_network
+from benchmarks.command_line import Page, at_least, image_size, new_parser
+from benchmarks.networks import BASELINE, TensorMode, build
+from benchmarks.profiling import operator_table
+from benchmarks.runtimes import compile_network
+from benchmarks.timing import Call, interleave, machine, peak_memory
 
 
 class Mode(NamedTuple):
@@ -26,44 +41,26 @@ class Mode(NamedTuple):
     compiled: bool = False
 
 
-#: Name -> way to train. Mixed precision in float16 is for CUDA devices.
+_PRECISIONS = {"": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+#: Name, such as ``compile-bf16-channels-last`` -> way to train. Mixed precision in
+#: float16 is for CUDA devices.
 MODES: dict[str, Mode] = {
-    "eager": Mode(),
-    "channels-last": Mode(channels_last=True),
-    "bf16": Mode(torch.bfloat16),
-    "bf16-channels-last": Mode(torch.bfloat16, channels_last=True),
-    "fp16": Mode(torch.float16),
-    "fp16-channels-last": Mode(torch.float16, channels_last=True),
-    "compile": Mode(compiled=True),
-    "compile-channels-last": Mode(channels_last=True, compiled=True),
-    "compile-bf16": Mode(torch.bfloat16, compiled=True),
-    "compile-bf16-channels-last": Mode(torch.bfloat16, True, True),
-    "compile-fp16": Mode(torch.float16, compiled=True),
-    "compile-fp16-channels-last": Mode(torch.float16, True, True),
+    "-".join(
+        filter(None, ["compile" * compiled, name, "channels-last" * channels_last])
+    )
+    or "eager": Mode(precision, channels_last, compiled)
+    for compiled in (False, True)
+    for name, precision in _PRECISIONS.items()
+    for channels_last in (False, True)
 }
 
 
-def check_mode(name: str, device: torch.device) -> Mode:
-    """Look up a mode that the device can run.
-
-    Raises:
-        ValueError: If there is no such mode, or not on this device.
-    """
-    if name not in MODES:
-        raise ValueError(f"mode must be one of {', '.join(MODES)}, got {name!r}")
-    if MODES[name].precision is torch.float16 and device.type != "cuda":
-        raise ValueError(f"mode {name!r} needs a CUDA device, got {device.type!r}")
-    return MODES[name]
-
-
-def _grad_scaler(enabled: bool) -> object:
+def grad_scaler(enabled: bool) -> Any:
+    """Make a scaler of losses for float16, or one that does nothing."""
     if hasattr(torch.amp, "GradScaler"):  # torch >= 2.3
         return torch.amp.GradScaler("cuda", enabled=enabled)
     return torch.cuda.amp.GradScaler(enabled=enabled)
-
-
-def _outputs(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return (result,) if isinstance(result, Tensor) else tuple(result)
 
 
 def training_step(model: nn.Module, images: Tensor, mode: Mode) -> Callable[[], Tensor]:
@@ -87,18 +84,18 @@ def training_step(model: nn.Module, images: Tensor, mode: Mode) -> Callable[[], 
     network = TensorMode(model)
     with torch.no_grad():
         targets = [torch.rand_like(x) for x in _outputs(network(images))]
-    if mode.compiled:
-        network = compile_network(network)
+    run = compile_network(network) if mode.compiled else network
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
-    scaler = _grad_scaler(mode.precision is torch.float16)
+    scaler = grad_scaler(mode.precision is torch.float16)
 
     def step() -> Tensor:
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(
             images.device.type, mode.precision, enabled=mode.precision is not None
         ):
-            outputs = _outputs(network(images))
-        loss = sum(F.mse_loss(x.float(), t) for x, t in zip(outputs, targets))
+            outputs = _outputs(run(images))
+        errors = [F.mse_loss(x.float(), t) for x, t in zip(outputs, targets)]
+        loss = torch.stack(errors).sum()
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
@@ -107,3 +104,110 @@ def training_step(model: nn.Module, images: Tensor, mode: Mode) -> Callable[[], 
         return loss.detach()
 
     return step
+
+
+def _outputs(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (result,) if isinstance(result, Tensor) else tuple(result)
+
+
+#: Titles of the table's columns, and formats of their cells.
+COLUMNS = {
+    "batch": "{batch}",
+    "mode": "{mode}",
+    "network": "{network}",
+    "median ms": "{timing.median:.1f}",
+    "quartiles": "{timing.low:.1f}-{timing.high:.1f}",
+    "images/s": "{rate:.1f}",
+    f"{BASELINE}, same mode / this": "{ratio:.2f}",
+    f"{BASELINE}, eager / this": "{eager_ratio:.2f}",
+    "MiB beyond weights and optimizer": "{memory:.0f}",
+}
+
+
+def steps(
+    args: argparse.Namespace, batch: int, page: Page
+) -> Iterator[tuple[str, str, Call]]:
+    """Mode, network and a step of it that was taken once, for all that can be run."""
+    images = torch.randn(batch, 3, *args.size, device=args.device)
+    for mode in args.modes:
+        for name in args.networks:
+            torch.manual_seed(0)
+            model = build(name, args.size).to(args.device)
+            try:
+                step = training_step(model, images, MODES[mode])
+                step()  # Compiles, and makes the optimizer's state.
+            except Exception as error:
+                page.fail(f"{mode}, {name}, batch {batch}", error)
+            else:
+                yield mode, name, step
+
+
+def measure_all(args: argparse.Namespace, facts: dict[str, object]) -> Page:
+    """Measure all networks in all modes, interleaved, and write a table."""
+    facts["repetitions"] = args.repetitions
+    page = Page(args.out, "training", facts, COLUMNS)
+    for batch in args.batches:
+        calls = {(mode, name): step for mode, name, step in steps(args, batch, page)}
+        memory = {key: peak_memory(step, args.device) for key, step in calls.items()}
+        timings = interleave(calls, args.repetitions, args.warmup)
+        for (mode, name), timing in timings.items():
+            bases = [timings.get((m, BASELINE)) for m in (mode, "eager")]
+            ratios = [base.median / timing.median if base else None for base in bases]
+            page.add_row(
+                timing,
+                mode=mode,
+                network=name,
+                batch=batch,
+                rate=1e3 * batch / timing.median,
+                ratio=ratios[0],
+                eager_ratio=ratios[1],
+                memory=memory[mode, name],
+            )
+    return page
+
+
+def profile_all(args: argparse.Namespace, facts: dict[str, object]) -> Page:
+    """Write a table of operators for each network in each mode."""
+    page = Page(args.out, "profile", facts)
+    for batch in args.batches:
+        for mode, name, step in steps(args, batch, page):
+            table = operator_table(step, args.device, args.rows)
+            page.add(f"### {name}, {mode}, batch {batch}", "", table, "")
+    return page
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    networks = [BASELINE, "Lite-HRNet-18"]
+    parser = new_parser(__doc__, networks, threads=torch.get_num_threads())
+    cuda = torch.cuda.is_available()
+    add = parser.add_argument
+    add("--device", choices=["cpu", "cuda"], default="cuda" if cuda else "cpu")
+    add("--batches", nargs="+", type=at_least(2), default=[64])
+    add("--size", type=image_size, default=(256, 192), metavar="HEIGHTxWIDTH")
+    add("--modes", nargs="+", choices=list(MODES), default=["eager", "channels-last"])
+    args = parser.parse_args(arguments)
+    if args.device == "cuda" and not cuda:
+        parser.error("--device cuda: PyTorch finds no CUDA device")
+    for mode in args.modes:
+        if MODES[mode].precision is torch.float16 and args.device != "cuda":
+            parser.error(f"--modes {mode}: float16 needs a CUDA device")
+    return args
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure or profile, print and write; return 1 if something cannot be run."""
+    args = parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    facts = {
+        **machine(),
+        "device": args.device,
+        "threads": args.threads,
+        "size": "x".join(map(str, args.size)),
+    }
+    page = (profile_all if args.profile else measure_all)(args, facts)
+    return int(bool(page.numbers["failures"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,14 +6,16 @@ config::
     custom_imports = dict(imports=['mmlitehrnet'], allow_failed_imports=False)
 """
 
-from . import engine  # noqa: F401  Registers its hooks and optimizer wrappers.
-from .compat import allow_checkpoints
+# compat comes first: it says what is missing. engine registers hooks and wrappers.
+from . import compat, engine  # noqa: F401
+from .compat import allow_checkpoints, replace_unloadable
 from .engine.hooks import ChannelsLastHook
 from .models.backbones import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from .registry import register_all
 from .version import __version__
 
 allow_checkpoints()
+replace_unloadable()
 register_all()
 
 __all__ = [

@@ -1,9 +1,12 @@
 """The source distribution and the wheel hold all that people run."""
 
 import os
+import re
+import runpy
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from mmlitehrnet import __version__
 ROOT = Path(__file__).parents[1]
 SOURCES = (
     "setup.py",
+    "mmlitehrnet_standins.py",
     "pyproject.toml",
     "MANIFEST.in",
     "Makefile",
@@ -117,7 +121,12 @@ def test_wheel_carries_the_package_and_what_mim_needs(site):
         installed = {p.relative_to(mim / folder) for p in (mim / folder).rglob("*.*")}
         assert files(ROOT / folder) <= installed
     # Nothing else lands beside the package.
-    assert {path.name.split("-")[0] for path in site.iterdir()} == {"mmlitehrnet"}
+    beside = {path.name for path in site.iterdir()} - {"__pycache__"}
+    assert {name.split("-")[0] for name in beside} == {
+        "mmlitehrnet",
+        "mmlitehrnet_standins.py",
+        "mmlitehrnet_standins.pth",
+    }
 
 
 def test_metadata(site):
@@ -126,13 +135,46 @@ def test_metadata(site):
     assert (site / "mmlitehrnet/py.typed").exists()
     lines = (info / "METADATA").read_text().splitlines()
     assert "Classifier: License :: OSI Approved :: Apache Software License" in lines
-    requirements = [
-        line.split(": ")[1]
-        for line in lines
-        if line.startswith("Requires-Dist: ") and "extra" not in line
+    required = [line for line in lines if line.startswith("Requires-Dist: ")]
+    names = {line.split(": ")[1].split(">")[0] for line in required if ";" not in line}
+    # Not mmcv: pip would compile it.
+    assert names == {"torch", "mmengine", "setuptools"}
+    assert not any(re.match("Requires-Dist: mmcv[^-]", line) for line in required)
+    extras = [
+        line.split(": ")[1] for line in lines if line.startswith("Provides-Extra")
     ]
-    names = {line.split(">")[0].strip(" (") for line in requirements}
-    assert names == {"torch", "mmengine", "mmcv"}
+    assert set(extras) == {"pose", "seg", "det", "cls"}
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-reference.txt"])
+def test_constraints_pin_all_that_is_installed(name):
+    lines = (ROOT / "requirements" / name).read_text().splitlines()
+    pins = [line for line in lines if line and line[0] not in "#-"]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+]+( ; .*)?", pin) for pin in pins), pins
+    pinned = {re.split("==", pin)[0].lower().replace("_", "-") for pin in pins}
+    for part in ("stack", "tests"):
+        wanted = (ROOT / f"requirements/{part}.txt").read_text().splitlines()
+        assert {line for line in wanted if line[0] != "#"} <= pinned
+
+
+def test_empty_distributions_are_empty(tmp_path):
+    folder = ROOT / "requirements/empty"
+    make_wheels = runpy.run_path(str(folder / "make.py"))["make_wheels"]
+    made = make_wheels(tmp_path)
+    assert {p.name for p in made} == {p.name for p in folder.glob("*.whl")}
+    for path in made:
+        assert (folder / path.name).read_bytes() == path.read_bytes()
+
+
+def test_every_python_finds_the_standins_of_an_installed_wheel(site, tmp_path):
+    # Its libraries are those of this environment.
+    libraries = sysconfig.get_path("purelib")
+    (site / "libraries.pth").write_text(f"{libraries}\n")
+    code = "import sys; print('mmlitehrnet_standins' in sys.modules); import mmcv._ext"
+    python = site.parents[2] / "bin/python"
+    found = run(python, "-c", code, cwd=tmp_path, PYTHONPATH="")
+    (site / "libraries.pth").unlink()
+    assert found.strip() == "True"
 
 
 LOAD_INSTALLED = """

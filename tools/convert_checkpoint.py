@@ -1,12 +1,17 @@
-r"""Convert the checkpoint of another code base into one that the configs here load.
+r"""Convert a checkpoint into a file of weights that the configs here load.
 
     python tools/convert_checkpoint.py theirs.pth ours.pth \
         --config configs/pose/litehrnet_18_coco_256x192.py
 
-Known are MMPose 0.x (the authors' Lite-HRNet), MMPose 1.x (OpenMMLab's), the authors'
-Dite-HRNet, HRNet-Semantic-Segmentation (Small-v1, Small-v2) and MMSegmentation 1.x.
-What became of every name is printed; the result must load strictly into the config's
-model. Without --config, those of our configs are named that it fits.
+Known are MMPose 0.x (the authors' Lite-HRNet), the authors' Dite-HRNet,
+HRNet-Semantic-Segmentation (Small-v1, Small-v2), and what MMPose 1.x, MMSegmentation
+1.x, MMDetection 3.x and MMPretrain 1.x save. What became of every name is printed; the
+result must load strictly into the config's model. Without --config, those of our
+configs are named that it fits.
+
+    python tools/convert_checkpoint.py work_dirs/run/epoch_210.pth models/name --publish
+
+writes models/name_YYYYMMDD-HASH.pth, for others.
 """
 
 from __future__ import annotations
@@ -20,17 +25,16 @@ from mmlitehrnet.apis.command_line import add_cfg_options
 from mmlitehrnet.apis.model import load_config, network_from_config
 from mmlitehrnet.checkpoints import (
     CheckpointError,
-    compare_weights,
-    explain,
-    load_checkpoint,
-    weights_of,
-)
-from mmlitehrnet.checkpoints.conversion import (
     Conversion,
+    compare_weights,
     convert,
+    explain,
     fitting_configs,
+    load_checkpoint,
+    publish,
+    state_dict_of,
+    write_weights,
 )
-from mmlitehrnet.checkpoints.publishing import to_bytes, weights_only, write_new
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -40,9 +44,14 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", help="file to convert")
+    parser.add_argument("checkpoint", type=Path, help="file to convert")
     parser.add_argument("out", type=Path, help="file to write; must not exist")
     parser.add_argument("--config", help="config whose model the weights are for")
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help="add the date, the hash of the file and .pth to its name",
+    )
     add_cfg_options(parser)
     args = parser.parse_args(arguments)
     if args.cfg_options and not args.config:
@@ -58,7 +67,9 @@ def verify(found: Conversion, args: argparse.Namespace) -> str:
     """
     if args.config is None:
         folder = CONFIGS / found.layout.folder
-        fitting = fitting_configs(found.weights, folder)
+        fitting = fitting_configs(
+            found.weights, folder, lambda path: network_from_config(load_config(path))
+        )
         if not fitting:
             raise ValueError(
                 f"the weights fit no config in {folder}: give their own by --config"
@@ -77,19 +88,20 @@ def verify(found: Conversion, args: argparse.Namespace) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 2 where an argument is wrong."""
     args = parse_args(arguments)
+    write = publish if args.publish else write_weights
     try:
-        if args.out.exists():
+        if args.out.exists() and not args.publish:  # Said before the work is done.
             raise FileExistsError(f"{args.out} exists and is never overwritten")
         checkpoint = load_checkpoint(args.checkpoint)
-        weights_of(checkpoint, args.checkpoint)  # That there are any.
-        found = convert(checkpoint.get("state_dict", checkpoint))
+        found = convert(state_dict_of(checkpoint, args.checkpoint))
         print(*found.report(), sep="\n")
         print(verify(found, args))
-        write_new(to_bytes(weights_only(checkpoint, found.weights)), args.out)
+        path = write(found.weights, args.out, checkpoint)
     except (ValueError, OSError) as error:
         print(f"convert_checkpoint: error: {error}", file=sys.stderr)
         return 2
-    print(f"Wrote {args.out}")
+    sizes = [file.stat().st_size / 1e6 for file in (path, args.checkpoint)]
+    print(f"Wrote {path}: {sizes[0]:.1f} MB ({args.checkpoint}: {sizes[1]:.1f} MB)")
     return 0
 
 

@@ -5,8 +5,9 @@ Example::
     python tools/demo.py pose
     python tools/demo.py seg --work-dir work_dirs/demo_seg
 
-Everything is done by ``mim train`` and ``mim test``; a GPU is used if there is one. The
-data goes to ``data/`` below the current folder.
+Everything is done by ``mim train``, ``mim test`` and ``mim run``, whose logs show the
+time that is left; a GPU is used if there is one. The data goes to ``data/`` below the
+current folder.
 """
 
 from __future__ import annotations
@@ -16,13 +17,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
-
-from mmlitehrnet.analysis.learning_curves import plot_learning_curves
-from mmlitehrnet.analysis.people_grid import draw_people_grid
-from mmlitehrnet.analysis.street_grid import draw_street_grid
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,8 +32,6 @@ class Demo(NamedTuple):
     generate: tuple[str, ...]  # arguments of tools/make_sample_data.py after the folder
     data_format: str
     score: str  # validation score that the best checkpoint is chosen by
-    draw: Callable[[str, str, Path], None]
-    picture: str
 
 
 DEMOS = {
@@ -45,21 +39,17 @@ DEMOS = {
         package="mmpose",
         config="configs/pose/demo/litehrnet_18_sample_128x96.py",
         data="data/sample_coco",
-        generate=("--train", "700", "--val", "80"),
+        generate=("--train", "900", "--val", "80"),
         data_format="coco",
         score="coco/AP",
-        draw=draw_people_grid,
-        picture="people.png",
     ),
     "seg": Demo(
         package="mmsegmentation",
         config="configs/seg/demo/litehrnet_18_sample_128x256.py",
         data="data/sample_cityscapes",
-        generate=("--train", "400", "--val", "60", "--size", "128", "256"),
+        generate=("--train", "300", "--val", "48", "--size", "128", "256"),
         data_format="cityscapes",
         score="mIoU",
-        draw=draw_street_grid,
-        picture="streets.png",
     ),
 }
 
@@ -92,17 +82,22 @@ def best_checkpoint(work_dir: Path, score: str) -> Path:
 def train_and_draw(
     demo: Demo, folder: Path, train_options: list[str]
 ) -> tuple[Path, Path]:
-    """Run a demo; return the drawing and the learning curves."""
+    """Run a demo; return the folder of the drawings and the learning curves."""
     generate(demo)
     config, work_dir = str(ROOT / demo.config), ("--work-dir", str(folder))
     options = ["--cfg-options", *train_options] if train_options else []
     run("mim", "train", demo.package, config, *work_dir, *options)
+    log = max(folder.glob("*/vis_data/scalars.json"))  # of the latest run
+    curves = folder / "curves.png"
+    keys = ("--keys", "loss", demo.score)
+    plot = ("analyze_logs", "plot_curve", str(log), *keys, "--out", str(curves))
+    run("mim", "run", "mmpretrain", *plot)
     checkpoint = str(best_checkpoint(folder, demo.score))
-    run("mim", "test", demo.package, config, "--checkpoint", checkpoint, *work_dir)
-    picture, curves = folder / demo.picture, folder / "curves.png"
-    plot_learning_curves(folder, curves, (demo.score,))
-    demo.draw(config, checkpoint, picture)
-    return picture, curves
+    drawings = folder.resolve() / "drawn"
+    test = ("--checkpoint", checkpoint, *work_dir, "--show-dir", str(drawings))
+    every = ("--cfg-options", "default_hooks.visualization.interval=1")
+    run("mim", "test", demo.package, config, *test, *every)
+    return drawings, curves
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     folder = args.work_dir or Path(f"work_dirs/demo_{args.task}")
     try:
-        picture, curves = train_and_draw(DEMOS[args.task], folder, args.cfg_options)
+        drawings, curves = train_and_draw(DEMOS[args.task], folder, args.cfg_options)
     except subprocess.CalledProcessError as error:
         print(
             f"demo: error: `{shlex.join(error.cmd)}` ended with status "
@@ -126,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return error.returncode
-    print(f"Wrote {picture} and {curves}")
+    print(f"Drew {drawings} and {curves}")
     return 0
 
 

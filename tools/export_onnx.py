@@ -22,7 +22,7 @@ from mmlitehrnet.apis.command_line import add_cfg_options
 from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
 from mmlitehrnet.checkpoints import UntrustedCheckpointError, load_weights
 from mmlitehrnet.deploy.export import MIN_OPSET, check_output, export_onnx
-from mmlitehrnet.deploy.forms import FORMS
+from mmlitehrnet.models.deployed.forms import FORMS
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

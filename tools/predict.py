@@ -5,9 +5,9 @@ r"""Draw what a trained model sees in an image, a folder of images or a video.
     python tools/predict.py street.mp4 \
         configs/seg/litehrnet_18_cityscapes_512x1024.py checkpoint.pth
 
-Drawings go to OUT/pictures, results to OUT/results: keypoints as JSON, labels as PNG. A
-pose model is given the whole image as one person, or the boxes of a detector of
-MMDetection (--det-config, --det-checkpoint). A GPU is used if there is one.
+Drawings go to OUT/visualizations, results to OUT/predictions: keypoints as JSON, labels
+as PNG. A pose model is given the whole image as one person, or the boxes of a detector
+of MMDetection (--det-config, --det-checkpoint). A GPU is used if there is one.
 """
 
 from __future__ import annotations
@@ -22,14 +22,28 @@ from mmengine.logging import MMLogger
 from rich.progress import Progress
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
-from mmlitehrnet.apis import find_media, open_predictor, predict
-from mmlitehrnet.apis.command_line import add_cfg_options, device, folder, fraction
-from mmlitehrnet.apis.model import load_config
-from mmlitehrnet.apis.run import PICTURES, RESULTS
+from mmlitehrnet.apis import (
+    MediumError,
+    find_media,
+    load_config,
+    open_inferencer,
+    predict,
+)
+from mmlitehrnet.apis.command_line import add_cfg_options, device, fraction
+
+#: Options that only one task has, named as the Inferencer's argument -> default_scope.
+TASK_OPTIONS = {
+    "det_config": "mmpose",
+    "det_checkpoint": "mmpose",
+    "det_category": "mmpose",
+    "box_threshold": "mmpose",
+    "score_threshold": "mmpose",
+    "opacity": "mmseg",
+}
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Read the command line; options of a task that are not given are left out."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,7 +52,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("checkpoint", help="trained weights")
     parser.add_argument(
         "--out",
-        type=folder,
+        type=Path,
         default=Path("work_dirs/predictions"),
         help="folder to write to (default: %(default)s)",
     )
@@ -46,58 +60,46 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         "--device", type=device, help="as cuda:0 or cpu; default: a GPU, if any"
     )
     add_cfg_options(parser)
+    options = dict(default=argparse.SUPPRESS)
     pose = parser.add_argument_group("pose")
-    pose.add_argument("--det-config", help="config of a detector, for boxes of people")
-    pose.add_argument("--det-checkpoint", help="its weights")
-    pose.add_argument("--det-category", type=int, help="its number of a person (0)")
     pose.add_argument(
-        "--box-threshold", type=fraction, help="least score of a box (0.3)"
+        "--det-config", **options, help="config of a detector, for boxes of people"
+    )
+    pose.add_argument("--det-checkpoint", **options, help="its weights")
+    pose.add_argument(
+        "--det-category", type=int, **options, help="its number of a person (0)"
     )
     pose.add_argument(
-        "--score-threshold", type=fraction, help="least score of a drawn keypoint (0.3)"
+        "--box-threshold", type=fraction, **options, help="least score of a box (0.3)"
+    )
+    pose.add_argument(
+        "--score-threshold",
+        type=fraction,
+        **options,
+        help="least score of a drawn keypoint (0.3)",
     )
     seg = parser.add_argument_group("segmentation")
-    seg.add_argument("--opacity", type=fraction, help="of the colours, 0 to 1 (0.6)")
+    seg.add_argument(
+        "--opacity", type=fraction, **options, help="of the colours, 0 to 1 (0.6)"
+    )
     args = parser.parse_args(arguments)
-    if (args.det_config is None) != (args.det_checkpoint is None):
+    if ("det_config" in args) != ("det_checkpoint" in args):
         parser.error("--det-config and --det-checkpoint go together")
     return args
 
 
-#: default_scope -> option of the command line -> argument of the predictor.
-OPTIONS = {
-    "mmpose": {
-        "det_category": "category",
-        "box_threshold": "box_threshold",
-        "score_threshold": "score_threshold",
-    },
-    "mmseg": {"opacity": "opacity"},
-}
-
-
-def predictor_options(args: argparse.Namespace, scope: str) -> dict:
+def task_options(args: argparse.Namespace, scope: str) -> dict:
     """Take the options of a task from the command line.
 
     Raises:
         ValueError: If one is given that the task does not have.
     """
-    own = OPTIONS.get(scope, {})
-    given = {
-        option
-        for options in OPTIONS.values()
-        for option in options
-        if getattr(args, option) is not None
-    }
-    wrong = given - set(own)
-    if args.det_config and scope != "mmpose":
-        wrong.add("det_config")
+    given = {name: getattr(args, name) for name in TASK_OPTIONS if name in args}
+    wrong = [name for name in given if TASK_OPTIONS[name] != scope]
     if wrong:
-        names = ", ".join("--" + name.replace("_", "-") for name in sorted(wrong))
+        names = ", ".join("--" + name.replace("_", "-") for name in wrong)
         raise ValueError(f"{names}: not an option for a config of {scope!r}")
-    options = {own[option]: getattr(args, option) for option in given}
-    if args.det_config:
-        options["detector"] = (args.det_config, args.det_checkpoint)
-    return options
+    return given
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,10 +115,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         media, others = find_media(args.input)
         config = load_config(args.config, args.cfg_options)
-        options = predictor_options(args, config.get("default_scope"))
-        predictor = open_predictor(
+        options = task_options(args, config.get("default_scope"))
+        inferencer = open_inferencer(
             config, args.checkpoint, device=args.device and str(args.device), **options
         )
+        args.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         print(f"predict: error: {error}", file=sys.stderr)
         return 2
@@ -130,17 +133,15 @@ def main(arguments: list[str] | None = None) -> int:
         task = progress.add_task("Predicting", total=total)
         for medium in media:
             try:
-                predict(predictor, medium, args.out, lambda: progress.advance(task))
-            except ValueError as error:  # The others do not suffer from it.
+                for _ in predict(inferencer, medium, args.out):
+                    progress.advance(task)
+            except MediumError as error:  # The others do not suffer from it.
                 failed += 1
                 text = f"failed: {error}"
                 progress.console.print(text, markup=False, soft_wrap=True)
         progress.update(task, total=progress.tasks[task].completed)
     done = len(media) - failed
-    print(
-        f"{done} of {len(media)} done: drawings in {args.out / PICTURES}, results in "
-        f"{args.out / RESULTS}"
-    )
+    print(f"{done} of {len(media)} done: drawings and results are in {args.out}")
     return 1 if failed else 0
 
 

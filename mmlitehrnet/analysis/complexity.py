@@ -9,9 +9,10 @@ is executed.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -28,14 +29,14 @@ from ..models.layers.residual import ResidualBlock
 MEBI = 2**20
 
 
-def _convolution(module: nn.Module, x: Tensor, y: Tensor) -> int:
+def _convolution(module: nn.Conv2d, x: Tensor, y: Tensor) -> int:
     out_channels, height, width = y.shape[1:]
     per_position = math.prod(module.kernel_size) * x.shape[1] * out_channels
     bias = 0 if module.bias is None else out_channels
     return (per_position // module.groups + bias) * height * width
 
 
-def _batch_norm(module: nn.Module, x: Tensor, y: Tensor) -> int:
+def _batch_norm(module: _BatchNorm, x: Tensor, y: Tensor) -> int:
     return x.numel() * (2 if module.affine else 1)
 
 
@@ -43,7 +44,7 @@ def _elementwise(module: nn.Module, x: Tensor, y: Tensor) -> int:
     return x.numel()
 
 
-def _pooling(x: Tensor, cells: tuple[int, int]) -> int:
+def _pooling(x: Tensor, cells: Sequence[int]) -> int:
     def extents(size: int, cells: int) -> int:
         # One more than each window has: the counter's quirk.
         return sum(
@@ -70,7 +71,7 @@ def _fusion(module: Fusion, xs: list[Tensor], ys: list[Tensor]) -> int:
     Each upsampling path ends with an ``nn.Upsample``; one ``nn.ReLU`` serves all
     branches and so counts for the last of them only.
     """
-    computed = [i for i, row in enumerate(module) if len(row) > 0]
+    computed = [i for i, row in enumerate(module.rows()) if len(row) > 0]
     upsampled = sum((len(xs) - 1 - i) * xs[i].shape[-2:].numel() for i in computed)
     return upsampled + xs[computed[-1]].numel()
 
@@ -92,7 +93,7 @@ def _kernel_attention(module: KernelAttention, x: Tensor, y: Tensor) -> int:
 
 #: What the papers count for a module: type -> operations, given input and output. Of
 #: two that match, the first holds.
-PAPER_COUNTERS: dict[type, Callable[[nn.Module, Tensor, Tensor], int]] = {
+PAPER_COUNTERS: dict[type[nn.Module], Callable[..., int]] = {
     nn.Conv2d: _convolution,
     _BatchNorm: _batch_norm,
     nn.ReLU: _elementwise,
@@ -168,9 +169,9 @@ def paper_flops(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
 
     handles = []
     for name, module in model.named_modules():
-        for kind, counter in PAPER_COUNTERS.items():
+        for kind, count in PAPER_COUNTERS.items():
             if isinstance(module, kind):
-                handles.append(module.register_forward_hook(hook_for(name, counter)))
+                handles.append(module.register_forward_hook(hook_for(name, count)))
                 break
     with _hooks(handles):
         _run(model, run)
@@ -231,7 +232,7 @@ class Cost(NamedTuple):
     flops: int = 0
     macs: int = 0
 
-    def __add__(self, other: Cost) -> Cost:
+    def plus(self, other: Cost) -> Cost:
         """Sum, number by number."""
         return Cost(*(a + b for a, b in zip(self, other)))
 
@@ -276,17 +277,17 @@ def measure(model: nn.Module, run: Callable[[], object]) -> dict[str, Cost]:
         Part (see :func:`part_of`) to cost, in the order in which they are built. Parts
         that only training uses cost parameters, but no operations.
     """
-    counts = (count_parameters(model), paper_flops(model, run))
-    counts += (multiply_accumulates(model, run),)
+    counts = [count_parameters(model), paper_flops(model, run)]
+    counts.append(multiply_accumulates(model, run))
     parts: dict[str, Cost] = {}
     for name, _ in model.named_modules():
         cost = Cost(*(count.get(name, 0) for count in counts))
         if any(cost):
             part = part_of(name)
-            parts[part] = parts.get(part, Cost()) + cost
+            parts[part] = parts.get(part, Cost()).plus(cost)
     return parts
 
 
 def total(parts: dict[str, Cost]) -> Cost:
     """Sum of the costs of all parts."""
-    return sum(parts.values(), start=Cost())
+    return functools.reduce(Cost.plus, parts.values(), Cost())

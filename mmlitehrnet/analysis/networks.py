@@ -8,16 +8,18 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ..models.backbones.high_resolution import HighResolutionNet
+
 
 class PoseNetwork(nn.Module):
     """What the papers' pose tables measure: a backbone and a 1x1 convolution.
 
     Args:
-        backbone: A network that gives a tuple of maps and has ``out_channels``.
+        backbone: A backbone of this package.
         joints: Number of heatmaps K.
     """
 
-    def __init__(self, backbone: nn.Module, joints: int) -> None:
+    def __init__(self, backbone: HighResolutionNet, joints: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Conv2d(backbone.out_channels[0], joints, 1)

@@ -10,12 +10,12 @@ def print_table(header: list[str], rows: Iterable[list[str]]) -> None:
 
     The first column is set to the left, others to the right.
     """
-    filled = [column for column in zip(header, *rows) if any(column[1:])]
-    header, *rows = zip(*filled)
-    widths = [max(map(len, column)) for column in zip(header, *rows)]
+    columns = [column for column in zip(header, *rows) if any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
     rule = ["-" * (w - 1) + ":" for w in widths]
     rule[0] = "-" * widths[0]
-    for row in (header, rule, *rows):
+    lines = list(zip(*columns))
+    for row in (lines[0], rule, *lines[1:]):
         first, *others = (
             cell.ljust(w) if k == 0 else cell.rjust(w)
             for k, (cell, w) in enumerate(zip(row, widths))

@@ -1,14 +1,17 @@
-"""From pictures to results: what MMPose's and MMSegmentation's Inferencers do."""
+"""Models from configs, and inference by MMPose's and MMSegmentation's Inferencers."""
 
-from .media import Medium, find_media
-from .predictors import PosePredictor, SegPredictor, open_predictor
-from .run import predict
+from .inference import INFERENCERS, open_inferencer, predict
+from .media import Medium, MediumError, find_media
+from .model import config_input_size, load_config, network_from_config
 
 __all__ = [
+    "INFERENCERS",
     "Medium",
-    "PosePredictor",
-    "SegPredictor",
+    "MediumError",
+    "config_input_size",
     "find_media",
-    "open_predictor",
+    "load_config",
+    "network_from_config",
+    "open_inferencer",
     "predict",
 ]

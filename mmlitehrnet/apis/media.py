@@ -1,16 +1,13 @@
-"""Images and videos: which there are, reading them, writing a video."""
+"""Images and videos: which there are, and whether they can be read."""
 
 from __future__ import annotations
 
 import mimetypes
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import mmcv
-import numpy as np
 
 
 class MediumError(ValueError):
@@ -37,6 +34,24 @@ class Medium(NamedTuple):
             return 1
         return max(1, mmcv.VideoReader(str(self.path)).frame_cnt)
 
+    def check(self) -> None:
+        """Check that OpenCV can read it; an Inferencer would fail in any way.
+
+        Raises:
+            MediumError: If it cannot.
+        """
+        try:
+            if self.kind == "image":
+                readable = mmcv.imread(self.path) is not None
+            else:
+                readable = mmcv.VideoReader(str(self.path)).read() is not None
+        except (cv2.error, OSError):  # The first for an empty file.
+            readable = False
+        if not readable:
+            raise MediumError(
+                f"{self.path} cannot be read: OpenCV sees no {self.kind} in it"
+            )
+
 
 def kind_of(path: Path) -> str | None:
     """Tell by its name whether a file is an 'image' or a 'video', or None."""
@@ -52,8 +67,8 @@ def find_media(path: str | Path) -> tuple[list[Medium], list[Path]]:
 
     Returns:
         The images and videos by name, and the other files of the folder. Results are
-        named by the stem; of files that share it (``a.jpg``, ``a.png``), by the whole
-        name.
+        named by the stem or, where two files share one (``a.jpg``, ``a.png``), by the
+        whole name.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
@@ -65,96 +80,16 @@ def find_media(path: str | Path) -> tuple[list[Medium], list[Path]]:
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file())
-    kinds = {file: kind_of(file) for file in files}
-    found = [file for file in files if kinds[file]]
-    if not found and path.is_dir():
+    kinds = {file: kind for file in files if (kind := kind_of(file))}
+    if not kinds and path.is_dir():
         raise ValueError(f"input {path}: the folder holds no image and no video")
-    if not found:
+    if not kinds:
         raise ValueError(
             f"input {path} is neither an image nor a video, going by its name"
         )
-    stems = Counter(file.stem for file in found)
+    unique = len({file.stem for file in kinds}) == len(kinds)
     media = [
-        Medium(file, kinds[file], file.stem if stems[file.stem] == 1 else file.name)
-        for file in found
+        Medium(file, kind, file.stem if unique else file.name)
+        for file, kind in kinds.items()
     ]
-    return media, [file for file in files if not kinds[file]]
-
-
-def read_image(path: Path) -> np.ndarray:
-    """Read an image as (H, W, 3) uint8, blue, green, red.
-
-    Raises:
-        MediumError: If it cannot be read.
-    """
-    try:
-        image = mmcv.imread(path)
-    except OSError as error:
-        raise MediumError(f"{path} cannot be read: {error}") from error
-    except cv2.error:  # An empty file.
-        image = None
-    if image is None:
-        raise MediumError(f"{path} cannot be read: OpenCV sees no image in it")
-    return image
-
-
-def open_video(path: Path) -> mmcv.VideoReader:
-    """Open a video.
-
-    Raises:
-        MediumError: If it cannot be read.
-    """
-    video = mmcv.VideoReader(str(path))
-    if not video.opened:
-        raise MediumError(f"{path} cannot be read: OpenCV sees no video in it")
-    return video
-
-
-def read_video(path: Path) -> Iterator[np.ndarray]:
-    """Read the frames of a video, each as :func:`read_image` gives it.
-
-    Raises:
-        MediumError: If there is none.
-    """
-    count = 0
-    for frame in open_video(path):
-        count += 1
-        yield frame
-    if count == 0:
-        raise MediumError(f"{path} cannot be read: it has no frames")
-
-
-class VideoWriter:
-    """Writes frames into an MP4 file; a context manager.
-
-    Args:
-        path: File to write.
-        fps: Frames in a second.
-    """
-
-    def __init__(self, path: Path, fps: float) -> None:
-        self.path, self.fps = path, fps
-        self._writer = None
-
-    def __enter__(self) -> VideoWriter:
-        """Give the writer; the file is opened with the first frame."""
-        return self
-
-    def write(self, frame: np.ndarray) -> None:
-        """Add a frame (H, W, 3), blue, green, red, of the size of the first.
-
-        Raises:
-            MediumError: If the file cannot be written.
-        """
-        if self._writer is None:
-            code = cv2.VideoWriter_fourcc(*"mp4v")
-            size = frame.shape[1::-1]
-            self._writer = cv2.VideoWriter(str(self.path), code, self.fps, size)
-            if not self._writer.isOpened():
-                raise MediumError(f"{self.path} cannot be written as a video")
-        self._writer.write(frame)
-
-    def __exit__(self, *_) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.release()
+    return media, [file for file in files if file not in kinds]

@@ -1,29 +1,42 @@
 """Files of weights: read safely, compared with networks, converted, published."""
 
-from .reading import (
-    CheckpointError,
+from .comparing import (
     Mismatch,
-    UntrustedCheckpointError,
-    check_file,
     check_weights,
     compare_weights,
     explain,
-    load_checkpoint,
     load_weights,
     unwrap,
+)
+from .conversion import Conversion, convert, fitting_configs
+from .publishing import publish, write_weights
+from .reading import (
+    CheckpointError,
+    UntrustedCheckpointError,
+    check_file,
+    load_checkpoint,
+    meta_of,
+    state_dict_of,
     weights_of,
 )
 
 __all__ = [
     "CheckpointError",
+    "Conversion",
     "Mismatch",
     "UntrustedCheckpointError",
     "check_file",
     "check_weights",
     "compare_weights",
+    "convert",
     "explain",
+    "fitting_configs",
     "load_checkpoint",
     "load_weights",
+    "meta_of",
+    "publish",
+    "state_dict_of",
     "unwrap",
     "weights_of",
+    "write_weights",
 ]

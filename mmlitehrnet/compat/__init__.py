@@ -1,16 +1,30 @@
 """What upstream needs to run on newer versions than it was released for.
 
-Each file mends one thing, only where that thing is broken, and says for which
-versions. With the versions upstream was made for, nothing is changed.
+Each file mends one thing, only where that thing is broken. With the versions upstream
+was made for, nothing is changed.
 
-=============== =============================== ==================================
-file            what breaks                     active with
-=============== =============================== ==================================
-checkpoints.py  loading MMEngine's checkpoints  torch >= 2.6
-drawing.py      drawing keypoints in MMPose     numpy >= 2.4
-=============== =============================== ==================================
+=============== =================================== =================== ===============
+file            what breaks                         active with         can go with
+=============== =================================== =================== ===============
+checkpoints.py  loading MMEngine 0.10's checkpoints torch >= 2.6        an MMEngine that
+                                                                        allows them
+drawing.py      drawing keypoints in MMPose 1.3     numpy >= 2.4        a newer MMPose
+find_loader.py  MMEngine 0.10's search for mmcv's   CPython >= 3.14     a newer MMEngine
+                operators
+mmcv_ext.py     mmcv 2.1's operators, which no      mmcv-lite           wheels of mmcv
+                wheel has
+xtcocotools/    xtcocotools 1.14, which no wheel    no xtcocotools that wheels of it
+                has                                 can be loaded
+standins.py     serves the last two                 either of them
+requirements.py names the command that brings what  setuptools >= 82    a newer MMEngine
+                pip has left out: pkg_resources,    or no mmcv
+                mmcv
+=============== =================================== =================== ===============
 """
 
+# Before what needs them.
+from . import find_loader, requirements  # noqa: F401
 from .checkpoints import allow_checkpoints
+from .standins import replace_unloadable
 
-__all__ = ["allow_checkpoints"]
+__all__ = ["allow_checkpoints", "replace_unloadable"]

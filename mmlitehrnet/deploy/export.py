@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 import math
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,28 +15,17 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..models.backbones.arguments import check_count, is_int
 from ..models.backbones.high_resolution import HighResolutionNet
+from ..models.deployed.forms import find_form
 from ..models.layers.channel_weighting import CrossResolutionWeighting
 from ..models.layers.context_modeling import DenseContextModeling
 from ..models.layers.dynamic_conv import DynamicConv2d
-from .forms import FORMS, Form, check_target, find_form
-from .model import deploy_model
-from .network import side_multiple, switch_to_deploy
+from .model import deploy_model, switch_to_deploy
 from .runner import METADATA_KEY, PoseTask
-
-MIN_OPSET = 13
-INPUT = "input"
-
-#: The exporter that traces: torch >= 2.9 has another one by default.
-_TRACE = (
-    {"dynamo": False}
-    if "dynamo" in inspect.signature(torch.onnx.export).parameters
-    else {}
-)
+from .tracing import MIN_OPSET, trace_to_onnx
 
 
 class Difference(NamedTuple):
@@ -78,8 +65,14 @@ class Network(nn.Module):
         return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
 
-def _backbone(model: nn.Module) -> nn.Module:
-    return getattr(model, "backbone", model)
+def _backbone(model: nn.Module) -> HighResolutionNet:
+    backbone = getattr(model, "backbone", model)
+    if not isinstance(backbone, HighResolutionNet):
+        raise TypeError(
+            "the model must be a backbone of mmlitehrnet or have one, got "
+            f"{type(backbone).__name__}"
+        )
+    return backbone
 
 
 def check_output(path: str | Path) -> Path:
@@ -97,7 +90,7 @@ def check_output(path: str | Path) -> Path:
 
 
 def _check_arguments(
-    model: nn.Module,
+    backbone: HighResolutionNet,
     input_size: Sequence[int],
     batch_size: int,
     dynamic_batch: bool,
@@ -105,13 +98,14 @@ def _check_arguments(
     opset: int,
     target: str | None,
 ) -> None:
-    if not isinstance(_backbone(model), HighResolutionNet):
-        raise TypeError(
-            "the model must be a backbone of mmlitehrnet or have one, got "
-            f"{type(_backbone(model)).__name__}"
+    if backbone.deploy:
+        raise ValueError(
+            "the model's backbone has been switched to deploy: export the trained "
+            "one, which is switched to the target's form"
         )
+    even_sizes = dynamic_size
     if target is not None:
-        check_target(target)
+        even_sizes |= find_form(target, dynamic=False).even_sizes
     check_count("batch_size", batch_size)
     check_count("opset", opset, MIN_OPSET)
     if not isinstance(input_size, (list, tuple)) or not all(map(is_int, input_size)):
@@ -123,28 +117,27 @@ def _check_arguments(
         raise ValueError(
             f"input_size must be a height and a width in pixels, got {input_size}"
         )
-    fixed = target is not None and FORMS[target].fixed
-    multiple = side_multiple(_backbone(model))
-    parts = list(_backbone(model).modules())
-    if (fixed or dynamic_size) and any(side % multiple for side in input_size):
-        pools = _has(parts, (CrossResolutionWeighting, DenseContextModeling))
-        other = "; export the plain network, or target='pytorch', at a fixed size"
+    divisor = backbone.size_divisor
+    if even_sizes and any(side % divisor for side in input_size):
+        pools = _has(backbone, CrossResolutionWeighting, DenseContextModeling)
+        other = "; export the trained network, or target='pytorch', at a fixed size"
         raise ValueError(
-            f"input_size must hold multiples of {multiple} for this target or "
+            f"input_size must hold multiples of {divisor} for this target or "
             f"dynamic_size, got {tuple(input_size)}{'' if pools else other}"
         )
     if target is None and dynamic_size:
         raise ValueError(
-            "dynamic_size needs a target: the plain network pools to a size that it "
+            "dynamic_size needs a target: the trained network pools to a size that it "
             "computes, which ONNX has no operator for"
         )
-    if target is None and dynamic_batch and _has(parts, DynamicConv2d):
+    if target is None and dynamic_batch and _has(backbone, DynamicConv2d):
         raise ValueError(
             "dynamic_batch needs a target for networks with dynamic convolution: the "
-            "plain one has as many channel groups as samples"
+            "trained one has as many channel groups as samples"
         )
     if dynamic_size and any(
-        isinstance(p, DenseContextModeling) and p.pooling == "official" for p in parts
+        isinstance(part, DenseContextModeling) and part.pooling == "official"
+        for part in backbone.modules()
     ):
         raise ValueError(
             "dynamic_size cannot be exported with context_pooling='official', which "
@@ -152,8 +145,8 @@ def _check_arguments(
         )
 
 
-def _has(parts: Sequence[nn.Module], kind: type | tuple[type, ...]) -> bool:
-    return any(isinstance(part, kind) for part in parts)
+def _has(net: nn.Module, *kinds: type[nn.Module]) -> bool:
+    return any(isinstance(part, kinds) for part in net.modules())
 
 
 def export_onnx(
@@ -198,47 +191,50 @@ def export_onnx(
             exported so.
         OSError: If there can be no such file.
     """
-    path = check_output(path)
+    path, backbone = check_output(path), _backbone(model)
     _check_arguments(
-        model, input_size, batch_size, dynamic_batch, dynamic_size, opset, target
+        backbone, input_size, batch_size, dynamic_batch, dynamic_size, opset, target
     )
-    multiple = side_multiple(_backbone(model))
-    fits = all(side % multiple == 0 for side in input_size)
-    parameter = next(model.parameters())
-    shape = (batch_size, _backbone(model).in_channels, *input_size)
-    shapes = [shape]
-    if dynamic_batch or dynamic_size:
+    divisor = backbone.size_divisor
+    fits = all(side % divisor == 0 for side in input_size)
+    varies = dynamic_batch or dynamic_size
+    shapes = [(batch_size, backbone.in_channels, *input_size)]
+    if varies:
         batch = batch_size + 2 * dynamic_batch
-        sides = (side + multiple * dynamic_size for side in input_size)
-        shapes.append((batch, shape[1], *sides))
-    batches = [_images(s).to(parameter) for s in shapes]
+        sides = (side + divisor * dynamic_size for side in input_size)
+        shapes.append((batch, backbone.in_channels, *sides))
+    batches = [_images(s).to(next(model.parameters())) for s in shapes]
     axes = {0: "batch"} if dynamic_batch else {}
     axes |= {2: "height", 3: "width"} if dynamic_size else {}
     task = None
-    if hasattr(model, "head") and hasattr(model.head, "decoder"):
+    if hasattr(getattr(model, "head", None), "decoder"):
         task = pose_task(model, None if dynamic_size else input_size)
     prefix = f".{path.name}."
     with _evaluating(model), TemporaryDirectory("", prefix, path.parent) as folder:
         part = Path(folder, path.name)
-        deployed = trained = Network(model).eval()
+        trained, deployed = Network(model), model
         if target is not None:
-            form = _form(model, target, batch_size, dynamic_batch, dynamic_size, fits)
-            whole = not isinstance(model, HighResolutionNet)
-            deploy = deploy_model if whole else switch_to_deploy
-            deployed = Network(deploy(model, form=form)).eval()
+            dynamic = _has(backbone, DynamicConv2d)
+            form = find_form(target, dynamic, None if varies else batch_size)._replace(
+                even_sizes=fits, dynamic_batch=dynamic_batch, dynamic_size=dynamic_size
+            )
+            if isinstance(model, HighResolutionNet):
+                deployed = switch_to_deploy(model, form)
+            else:
+                deployed = deploy_model(model, form)
         try:
-            trace_to_onnx(deployed, batches[0], part, axes, opset)
+            trace_to_onnx(Network(deployed).eval(), batches[0], part, axes, opset)
         except torch.onnx.errors.SymbolicValueError as error:
             if fits:
                 raise
             raise ValueError(
                 "the network pools maps to sizes that theirs are no multiples of, "
                 "which ONNX has no operator for: input_size must hold multiples of "
-                f"{multiple}, got {tuple(input_size)}"
+                f"{divisor}, got {tuple(input_size)}"
             ) from error
         if task is not None:
             write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
-        difference = compare(trained, part, batches)
+        difference = compare(trained.eval(), part, batches)
         if difference.relative <= tolerance:
             os.replace(part, path)
     return difference
@@ -255,100 +251,11 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _form(
-    model: nn.Module,
-    target: str,
-    batch_size: int,
-    dynamic_batch: bool,
-    dynamic_size: bool,
-    fits: bool,
-) -> Form:
-    """The form to export, of a network whose image sides fit a fixed one or not."""
-    varies = dynamic_batch or dynamic_size
-    form = find_form(target, model, None if varies else batch_size)
-    return form._replace(
-        aggregate=form.aggregate and not dynamic_batch,
-        broadcast=form.broadcast or dynamic_size,
-        fixed=fits,
-    )
-
-
-@torch.no_grad()
-def trace_to_onnx(
-    network: nn.Module,
-    images: Tensor,
-    path: str | Path,
-    dynamic: dict[int, str] | None = None,
-    opset: int = MIN_OPSET,
-) -> None:
-    """Write a network as an ONNX file, unchecked.
-
-    Args:
-        network: Maps images to a map or a tuple of maps.
-        images: Images to trace it with.
-        path: File to write.
-        dynamic: Axes of images and maps that may vary, with their names.
-        opset: Version of ONNX's operators.
-    """
-    dynamic = dynamic or {}
-    sizes = contextlib.nullcontext() if 2 in dynamic else _constant_sizes()
-    with _quiet(), sizes:
-        outputs = network(images)
-        count = 1 if isinstance(outputs, Tensor) else len(outputs)
-        names = ["output"] if count == 1 else [f"output{k}" for k in range(count)]
-        torch.onnx.export(
-            network,
-            images,
-            str(path),
-            input_names=[INPUT],
-            output_names=names,
-            dynamic_axes={n: dynamic for n in (INPUT, *names)} if dynamic else None,
-            opset_version=opset,
-            **_TRACE,
-        )
-
-
 def _images(shape: Sequence[int]) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(0))
 
 
-@contextlib.contextmanager
-def _constant_sizes() -> Iterator[None]:
-    """Export the sizes that maps are pooled and upsampled to as constants.
-
-    They are computed from other maps' sizes, which the exporter would write out as
-    operators, and then finds that pooling needs a constant.
-    """
-    pool, interpolate = F.adaptive_avg_pool2d, F.interpolate
-
-    def constant(size: Any) -> Any:
-        return tuple(map(int, size)) if isinstance(size, Sequence) else size
-
-    def pool_constant(x: Tensor, output_size: Any) -> Tensor:
-        return pool(x, constant(output_size))
-
-    def interpolate_constant(x: Tensor, size: Any = None, *args, **kwargs) -> Tensor:
-        return interpolate(x, constant(size), *args, **kwargs)
-
-    F.adaptive_avg_pool2d, F.interpolate = pool_constant, interpolate_constant
-    try:
-        yield
-    finally:
-        F.adaptive_avg_pool2d, F.interpolate = pool, interpolate
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # Of Python values that depend on the size, which is then fixed.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        warnings.simplefilter("ignore", UserWarning)
-        yield
-
-
-def pose_task(
-    model: nn.Module, input_size: Sequence[int] | None = None
-) -> PoseTask | None:
+def pose_task(model: Any, input_size: Sequence[int] | None = None) -> PoseTask | None:
     """What surrounds a pose network, from MMPose's model.
 
     Args:
@@ -360,28 +267,29 @@ def pose_task(
         :mod:`~mmlitehrnet.deploy.runner` decodes.
     """
     codec = model.head.decoder
-    kinds = {"MSRAHeatmap": 0, "MSRAHeatmapBlur": None}
-    kind = type(codec).__name__
-    if kind not in kinds or codec.unbiased:
+    blurs = {
+        "MSRAHeatmap": 0,
+        "MSRAHeatmapBlur": getattr(codec, "blur_kernel_size", 0),
+    }
+    test_cfg: dict = model.test_cfg or {}
+    if type(codec).__name__ not in blurs or codec.unbiased:
         return None
-    blur = codec.blur_kernel_size if kinds[kind] is None else kinds[kind]
-    preprocessor = model.data_preprocessor
-    test_cfg: Any = model.test_cfg or {}
-    meta = getattr(model, "dataset_meta", None) or model.metainfo or {}
-    flip_indices = meta.get("flip_indices")
     if test_cfg.get("flip_mode", "heatmap") != "heatmap":
         return None
+    meta = getattr(model, "dataset_meta", None) or model.metainfo or {}
+    flip_indices = meta.get("flip_indices")
+    preprocessor = model.data_preprocessor
     mean, std = (0.0,) * 3, (1.0,) * 3
     if hasattr(preprocessor, "mean"):  # It normalises.
         mean = tuple(preprocessor.mean.flatten().tolist())
         std = tuple(preprocessor.std.flatten().tolist())
-    size = codec.input_size if input_size is None else input_size[::-1]
+    width, height = codec.input_size if input_size is None else input_size[::-1]
     return PoseTask(
-        input_size=tuple(int(v) for v in size),
+        input_size=(int(width), int(height)),
         mean=mean,
         std=std,
         rgb=bool(preprocessor._channel_conversion),
-        blur_kernel_size=int(blur),
+        blur_kernel_size=int(blurs[type(codec).__name__]),
         flip_indices=None if flip_indices is None else tuple(map(int, flip_indices)),
         flip_test=bool(test_cfg.get("flip_test", False)) and flip_indices is not None,
         shift_heatmap=bool(test_cfg.get("shift_heatmap", False)),

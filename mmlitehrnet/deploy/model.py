@@ -1,4 +1,4 @@
-"""The inference form of a whole pose or segmentation model."""
+"""The inference form of a trained network, the network itself staying as it is."""
 
 from __future__ import annotations
 
@@ -8,17 +8,42 @@ import torch
 from torch import nn
 
 from ..models.backbones.high_resolution import HighResolutionNet
-from .fold import fold_norms
-from .forms import Form
-from .network import switch_to_deploy
+from ..models.deployed.fold import fold_norms
+from ..models.deployed.forms import Form
+
+
+def switch_to_deploy(
+    net: HighResolutionNet, target: str | Form = "pytorch", batch_size: int = 1
+) -> HighResolutionNet:
+    """Make the equivalent of a trained backbone that is fast.
+
+    Args:
+        net: A backbone of this package; it stays as it is.
+        target: Runtime that it is for, as of the backbone's own
+            :meth:`~mmlitehrnet.models.backbones.high_resolution.HighResolutionNet.switch_to_deploy`,
+            which changes it in place.
+        batch_size: Number of images that it is made for, as there.
+
+    Returns:
+        A copy in the inference form and in evaluation mode.
+
+    Raises:
+        TypeError: If ``net`` is no backbone of this package, or has layers that
+            cannot be deployed, or another argument is of the wrong type.
+        ValueError: If there is no such target, or ``batch_size`` is below 1.
+    """
+    if not isinstance(net, HighResolutionNet):
+        raise TypeError(f"net must be a backbone of mmlitehrnet, got {type(net)}")
+    net = copy.deepcopy(net)
+    net.switch_to_deploy(target=target, batch_size=batch_size)
+    return net
 
 
 @torch.no_grad()
 def deploy_model(
     model: nn.Module,
-    target: str = "pytorch",
+    target: str | Form = "pytorch",
     inplace: bool = False,
-    form: Form | None = None,
     batch_size: int = 1,
 ) -> nn.Module:
     """Turn a trained MMPose or MMSegmentation model into the fast equivalent.
@@ -29,12 +54,10 @@ def deploy_model(
 
     Args:
         model: A model whose ``backbone`` is one of this package's.
-        target: Runtime that it is for, see
-            :func:`~mmlitehrnet.deploy.switch_to_deploy`.
+        target: Runtime that it is for, see :func:`switch_to_deploy`.
         inplace: Whether to change ``model`` itself instead of a copy.
-        form: A form of its own in the place of a target's.
         batch_size: Number of images that it is made for, see
-            :func:`~mmlitehrnet.deploy.switch_to_deploy`.
+            :func:`switch_to_deploy`.
 
     Returns:
         The model in evaluation mode.
@@ -43,16 +66,12 @@ def deploy_model(
         TypeError: If the backbone is not one of this package's.
         ValueError: If there is no such target, or ``batch_size`` is below 1.
     """
+    model = model if inplace else copy.deepcopy(model)
     backbone = getattr(model, "backbone", None)
     if not isinstance(backbone, HighResolutionNet):
         raise TypeError(
             "the model's backbone must be one of mmlitehrnet's, got "
             f"{type(backbone).__name__}"
         )
-    deployed = switch_to_deploy(backbone, target, form, batch_size)
-    if not inplace:
-        # The trained backbone is not needed in the copy.
-        model = copy.deepcopy(model, {id(backbone): deployed})
-    model.backbone = deployed
-    fold_norms(model.eval())
-    return model
+    backbone.switch_to_deploy(target=target, batch_size=batch_size)
+    return fold_norms(model.eval())

@@ -87,7 +87,7 @@ def _solve(matrix: np.ndarray, values: np.ndarray) -> np.ndarray:
     rows = np.column_stack((matrix, values)).astype(np.float64)
     count = len(rows)
     for i in range(count):
-        pivot = i + int(np.abs(rows[i:, i]).argmax())
+        pivot = i + int(np.argmax(np.abs(rows[i:, i])))
         rows[[i, pivot]] = rows[[pivot, i]]
         for row in rows[i + 1 :]:
             row[i + 1 :] += row[i] * (-1 / rows[i, i]) * rows[i, i + 1 :]
@@ -323,7 +323,8 @@ class PoseRunner:
         if flip_test:
             heatmaps = (heatmaps + self._flipped_heatmaps(inputs)) * np.float32(0.5)
         results = [self._decode(*pair) for pair in zip(heatmaps, regions)]
-        return tuple(np.stack(parts) for parts in zip(*results))
+        points, scores = zip(*results)
+        return np.stack(points), np.stack(scores)
 
     def _check_task(self, path: str | Path) -> None:
         size = tuple(self.input.shape[:1:-1])
@@ -363,7 +364,7 @@ class PoseRunner:
     def _input(self, image: np.ndarray, region: Region) -> np.ndarray:
         patch = crop(image, region, self.task.input_size)
         patch = patch[..., ::-1] if self.task.rgb else patch
-        mean, std = (np.float32(v) for v in (self.task.mean, self.task.std))
+        mean, std = np.array((self.task.mean, self.task.std), np.float32)
         return ((patch - mean) / std).transpose(2, 0, 1)
 
     def _heatmaps(self, inputs: np.ndarray) -> np.ndarray:
@@ -380,7 +381,8 @@ class PoseRunner:
 
     def _flipped_heatmaps(self, inputs: np.ndarray) -> np.ndarray:
         mirrored = np.ascontiguousarray(inputs[..., ::-1])
-        heatmaps = self._heatmaps(mirrored)[..., ::-1][:, list(self.task.flip_indices)]
+        indices = np.array(self.task.flip_indices)
+        heatmaps = self._heatmaps(mirrored)[..., ::-1][:, indices]
         if self.task.shift_heatmap:
             heatmaps = np.concatenate((heatmaps[..., :1], heatmaps[..., :-1]), axis=-1)
         return heatmaps
@@ -389,6 +391,6 @@ class PoseRunner:
         self, heatmaps: np.ndarray, region: Region
     ) -> tuple[np.ndarray, np.ndarray]:
         points, scores = decode(heatmaps, self.task.blur_kernel_size)
-        cells = np.float32(heatmaps.shape[:0:-1])
+        cells = np.array(heatmaps.shape[:0:-1], np.float32)
         points = points / cells * region.scale + region.center - region.scale / 2
         return points, scores

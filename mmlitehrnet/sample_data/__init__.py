@@ -4,9 +4,9 @@ They let training, testing and deployment be tried where the real data is not at
 hand. Pictures come with exact labels, and the same arguments give the same bytes.
 """
 
-from mmlitehrnet.sample_data.cityscapes import make_cityscapes
-from mmlitehrnet.sample_data.coco import make_coco
-from mmlitehrnet.sample_data.imagenet import make_imagenet
-from mmlitehrnet.sample_data.mpii import make_mpii
+from .cityscapes import make_cityscapes
+from .coco import make_coco
+from .imagenet import make_imagenet
+from .mpii import make_mpii
 
 __all__ = ["make_cityscapes", "make_coco", "make_imagenet", "make_mpii"]

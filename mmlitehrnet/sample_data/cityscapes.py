@@ -7,20 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-from mmlitehrnet.sample_data import output, scenes
-from mmlitehrnet.sample_data.city_labels import TRAIN_ID
+from . import output, streets
 
 # Made-up cities of each split; pictures go to them in turn.
 CITIES = {
     "train": ("altstadt", "bergheim", "neuhafen", "seefeld"),
     "val": ("lindau", "rosental"),
 }
-DEFAULT_SIZE = (256, 512)
-# What is written to the folder, as `glob` patterns.
+MIN_SIZE = (64, 128)
 FILES = (
     f"leftImg8bit/*/*/*_{'[0-9]' * 6}_000019_leftImg8bit.png",
     f"gtFine/*/*/*_{'[0-9]' * 6}_000019_gtFine_label*Ids.png",
 )
+# Index with an array of label ids to get train ids; 255 is void.
+TRAIN_ID = np.full(256, 255, np.uint8)
+TRAIN_ID[list(streets.CLASSES.values())] = np.arange(len(streets.CLASSES))
 
 
 def make_cityscapes(
@@ -28,52 +29,32 @@ def make_cityscapes(
     num_train: int,
     num_val: int,
     seed: int = 0,
-    size: Sequence[int] = DEFAULT_SIZE,
+    size: Sequence[int] = (256, 512),
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Writes generated streets in the layout of Cityscapes.
+    """Write generated streets in the layout of Cityscapes.
 
     The folder gets ``leftImg8bit/{train,val}/CITY/*_leftImg8bit.png`` and, in
     ``gtFine/{train,val}/CITY/``, ``*_gtFine_labelIds.png`` and
-    ``*_gtFine_labelTrainIds.png``. All 19 classes occur in every few images. The same
-    arguments give the same bytes.
-
-    Args:
-        out_dir: Folder to write to; must be new or empty.
-        num_train: Number of training images.
-        num_val: Number of validation images.
-        seed: Seed of everything random, 0 or larger.
-        size: (height, width) of the images in pixels, at least 64x128.
-        overwrite: Whether data that this function wrote before may be replaced.
-        quiet: Whether to show no progress bar.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ValueError: If an argument is out of range.
-        FileExistsError: If the folder is not empty, see ``overwrite``.
+    ``*_gtFine_labelTrainIds.png``. All 19 classes occur in every few images, which are
+    at least 64x128; else arguments, result and errors are those of :func:`make_coco`.
     """
     counts = {"train": num_train, "val": num_val}
-    parts = ("leftImg8bit", "gtFine")
+    limits = (FILES, MIN_SIZE)
     out_dir = output.begin(
-        out_dir, "cityscapes", counts, seed, size, scenes.MIN_SIZE, FILES, overwrite
+        out_dir, "cityscapes", *limits, counts, seed, size, overwrite
     )
     for split, count in counts.items():
-        for part in parts:
-            for city in CITIES[split]:
-                (out_dir / part / split / city).mkdir(parents=True)
-        for index in output.progress(count, f"Cityscapes {split}", quiet):
-            rng = output.generator("cityscapes", seed, split, index)
-            image, ids = scenes.draw_street(rng, tuple(size), index)
+        for index, rng in output.pictures("cityscapes", seed, split, count, quiet):
+            image, ids = streets.draw_street(rng, size, index)
             number, turn = divmod(index, len(CITIES[split]))
             city = CITIES[split][turn]
-            stem = f"{city}_{number:06d}_000019"
-            truth = out_dir / "gtFine" / split / city / f"{stem}_gtFine"
-            picture = out_dir / "leftImg8bit" / split / city
-            output.write_image(picture / f"{stem}_leftImg8bit.png", image)
-            for kind, labels in (("labelIds", ids), ("labelTrainIds", TRAIN_ID[ids])):
-                path = truth.with_name(f"{truth.name}_{kind}.png")
-                output.write_image(path, np.ascontiguousarray(labels))
+            name = f"{split}/{city}/{city}_{number:06d}_000019"
+            for file, content in (
+                (f"leftImg8bit/{name}_leftImg8bit.png", image),
+                (f"gtFine/{name}_gtFine_labelIds.png", ids),
+                (f"gtFine/{name}_gtFine_labelTrainIds.png", TRAIN_ID[ids]),
+            ):
+                output.write_image(out_dir / file, content)
     return out_dir

@@ -9,33 +9,19 @@ from pathlib import Path
 import numpy as np
 from scipy.io import savemat
 
-from mmlitehrnet.sample_data import crowd, output
+from . import crowd, output
 
 # MPII's joints in order: the name in a figure and the name in ``mpii_gt_val.mat``.
-JOINTS = (
-    ("right_ankle", "rank"),
-    ("right_knee", "rkne"),
-    ("right_hip", "rhip"),
-    ("left_hip", "lhip"),
-    ("left_knee", "lkne"),
-    ("left_ankle", "lank"),
-    ("pelvis", "pelv"),
-    ("thorax", "thor"),
-    ("upper_neck", "neck"),
-    ("head_top", "head"),
-    ("right_wrist", "rwri"),
-    ("right_elbow", "relb"),
-    ("right_shoulder", "rsho"),
-    ("left_shoulder", "lsho"),
-    ("left_elbow", "lelb"),
-    ("left_wrist", "lwri"),
-)
-# MPII gives the size of a person in units of 200 pixels.
-PIXELS_PER_SCALE = 200
-# MPII counts pixels from 1.
-FIRST_PIXEL = 1
+JOINTS = {
+    "right_ankle": "rank", "right_knee": "rkne", "right_hip": "rhip",
+    "left_hip": "lhip", "left_knee": "lkne", "left_ankle": "lank",
+    "pelvis": "pelv", "thorax": "thor", "upper_neck": "neck", "head_top": "head",
+    "right_wrist": "rwri", "right_elbow": "relb", "right_shoulder": "rsho",
+    "left_shoulder": "lsho", "left_elbow": "lelb", "left_wrist": "lwri",
+}  # fmt: skip
+# MPII gives the size of a person in units of 200 pixels, and counts pixels from 1.
+PIXELS_PER_SCALE, FIRST_PIXEL = 200, 1
 FIRST_ID = {"train": 1, "val": 500_001}
-# What is written to the folder, as `glob` patterns.
 FILES = (
     f"images/{'[0-9]' * 9}.jpg",
     "annotations/mpii_train.json",
@@ -55,92 +41,59 @@ def make_mpii(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Writes generated people in the layout of MPII.
+    """Write generated people in the layout of MPII.
 
     The folder gets ``images/``, ``annotations/mpii_{train,val}.json`` and
     ``annotations/mpii_gt_val.mat`` with the head boxes that PCKh is normalised by.
-    The same arguments give the same bytes.
-
-    Args:
-        out_dir: Folder to write to; must be new or empty.
-        num_train: Number of training images, with about three people each.
-        num_val: Number of validation images.
-        seed: Seed of everything random, 0 or larger.
-        size: (height, width) of the images in pixels, at least 96x96; by chance
-            around 270x360 if None.
-        overwrite: Whether data that this function wrote before may be replaced.
-        quiet: Whether to show no progress bar.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ValueError: If an argument is out of range.
-        FileExistsError: If the folder is not empty, see ``overwrite``.
+    Arguments, result and errors are those of :func:`make_coco`.
     """
     counts = {"train": num_train, "val": num_val}
-    out_dir = output.begin(
-        out_dir, "mpii", counts, seed, size, crowd.MIN_SIZE, FILES, overwrite
-    )
-    for part in ("images", "annotations"):
-        (out_dir / part).mkdir()
+    limits = (FILES, crowd.MIN_SIZE)
+    out_dir = output.begin(out_dir, "mpii", *limits, counts, seed, size, overwrite)
     for split, count in counts.items():
         people, head_boxes = [], []
-        for index in output.progress(count, f"MPII {split}", quiet):
-            rng = output.generator("mpii", seed, split, index)
+        for index, rng in output.pictures("mpii", seed, split, count, quiet):
             image, views = crowd.draw_crowd(rng, size)
             name = f"{FIRST_ID[split] + index:09d}.jpg"
             output.write_image(out_dir / "images" / name, image)
-            for view in views:
-                if view.visible >= crowd.MIN_VISIBLE:
-                    people.append(_annotation(view, name))
-                    head_boxes.append(view.figure.head_box + FIRST_PIXEL)
-        folder = out_dir / "annotations"
-        output.write_json(folder / f"mpii_{split}.json", people)
-        if split == "val":
-            (folder / "mpii_gt_val.mat").write_bytes(_ground_truth(people, head_boxes))
+            shown = [view for view in views if view.visible >= crowd.MIN_VISIBLE]
+            people += [_annotation(view, name) for view in shown]
+            head_boxes += [view.figure.head_box + FIRST_PIXEL for view in shown]
+        output.write_json(out_dir / f"annotations/mpii_{split}.json", people)
+    truth = _ground_truth(people, head_boxes)
+    (out_dir / "annotations/mpii_gt_val.mat").write_bytes(truth)
     return out_dir
 
 
 def _annotation(view: crowd.PersonView, name: str) -> dict:
     """One person as the JSON files of MPII write it."""
-    joints = np.full((len(JOINTS), 2), -1.0)
-    labelled = np.zeros(len(JOINTS), int)
-    for index, (joint, _) in enumerate(JOINTS):
-        if view.flags[joint]:
-            point = view.figure.joints[joint][:2] + FIRST_PIXEL
-            joints[index], labelled[index] = np.round(point, 1), 1
+    known = [int(view.flags[joint] > 0) for joint in JOINTS]
+    points = [view.figure.joints[joint][:2] + FIRST_PIXEL for joint in JOINTS]
     # MPII's box is around the whole person, also where the image ends before it.
-    box = view.figure.box
-    extent = max(box[2:] - box[:2])
+    low, high = view.figure.box.reshape(2, 2)
     return {
-        "joints_vis": labelled.tolist(),
-        "joints": joints.tolist(),
+        "joints_vis": known,
+        "joints": np.where(
+            np.array(known)[:, None], np.round(points, 1), -1.0
+        ).tolist(),
         "image": name,
-        "scale": round(float(extent) / PIXELS_PER_SCALE, 6),
-        "center": np.round((box[:2] + box[2:]) / 2 + FIRST_PIXEL, 1).tolist(),
+        "scale": round(float(max(high - low)) / PIXELS_PER_SCALE, 6),
+        "center": np.round((low + high) / 2 + FIRST_PIXEL, 1).tolist(),
     }
 
 
 def _ground_truth(people: list[dict], head_boxes: list[np.ndarray]) -> bytes:
     """The MAT file of MPII's evaluation."""
-    count = len(people)
-    joints = np.array([person["joints"] for person in people]).reshape(
-        count, len(JOINTS), 2
-    )
-    labelled = np.array([person["joints_vis"] for person in people])
-    names = np.array([[short for _, short in JOINTS]], dtype=object)
-    boxes = np.array(head_boxes).reshape(count, 2, 2)
+    shape = (len(people), len(JOINTS))
+    joints = np.array([person["joints"] for person in people]).reshape(*shape, 2)
+    known = np.array([person["joints_vis"] for person in people]).reshape(shape)
+    boxes = np.array(head_boxes).reshape(-1, 2, 2)
+    content = {
+        "dataset_joints": np.array([list(JOINTS.values())], dtype=object),
+        "jnt_missing": 1.0 - known.T,
+        "pos_gt_src": joints.transpose(1, 2, 0),
+        "headboxes_src": boxes.transpose(1, 2, 0),
+    }
     buffer = io.BytesIO()
-    savemat(
-        buffer,
-        {
-            "dataset_joints": names,
-            "jnt_missing": 1.0 - labelled.reshape(count, len(JOINTS)).T,
-            "pos_gt_src": joints.transpose(1, 2, 0),
-            "headboxes_src": boxes.transpose(1, 2, 0),
-        },
-    )
-    content = bytearray(buffer.getvalue())
-    content[: len(_MAT_TEXT)] = _MAT_TEXT
-    return bytes(content)
+    savemat(buffer, content)
+    return _MAT_TEXT + buffer.getvalue()[len(_MAT_TEXT) :]

@@ -20,8 +20,8 @@ from mmpose.apis import init_model as init_pose
 from mmseg.apis import inference_model
 from mmseg.apis import init_model as init_seg
 
-from mmlitehrnet.apis import SegPredictor, find_media
-from mmlitehrnet.apis.model import network_from_config
+from mmlitehrnet.apis import find_media, network_from_config
+from mmlitehrnet.apis.seg import SegInferencer
 from mmlitehrnet.sample_data import make_cityscapes, make_coco
 from tests.models.backbones.reference import sane_weights
 from tests.running import ROOT
@@ -157,10 +157,10 @@ def test_folder_of_people(pose, people, tmp_path, capsys):
     for path in sorted(people.iterdir()):
         image = cv2.imread(str(path))
         height, width = image.shape[:2]
-        found = json.loads((tmp_path / f"results/{path.stem}.json").read_text())
+        found = json.loads((tmp_path / f"predictions/{path.stem}.json").read_text())
         expected = expected_people(pose, image, [[0, 0, width, height]])
         np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-2)
-        drawn = cv2.imread(str(tmp_path / f"pictures/{path.stem}.jpg"))
+        drawn = cv2.imread(str(tmp_path / f"visualizations/{path.stem}.jpg"))
         assert drawn.shape == image.shape
         # The photo in its colours, with something drawn on it.
         off = np.abs(drawn.astype(int) - image).max(axis=2)
@@ -172,14 +172,14 @@ def test_boxes_of_a_detector(pose, people, detector, tmp_path):
     options, _ = detector
     out = ("--out", tmp_path / "a")
     assert run_tool("predict", path, *pose, *options, *out) == 0
-    found = json.loads((tmp_path / f"a/results/{path.stem}.json").read_text())
+    found = json.loads((tmp_path / f"a/predictions/{path.stem}.json").read_text())
     boxes = [[10, 20, 90, 200], [150, 30, 300, 220]]
     expected = expected_people(pose, cv2.imread(str(path)), boxes)
     np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-2)
 
     out = ("--out", tmp_path / "b", "--det-category", 16)
     assert run_tool("predict", path, *pose, *options, *out) == 0
-    found = json.loads((tmp_path / f"b/results/{path.stem}.json").read_text())
+    found = json.loads((tmp_path / f"b/predictions/{path.stem}.json").read_text())
     assert np.squeeze(found[0]["bbox"]).tolist() == [100, 100, 200, 200]
 
 
@@ -189,8 +189,8 @@ def test_nobody_is_drawn_where_the_detector_sees_nobody(
     path = sorted(people.iterdir())[0]
     options = (*detector[0], "--box-threshold", 0.95, "--out", tmp_path)
     assert run_tool("predict", path, *pose, *options) == 0
-    assert json.loads((tmp_path / f"results/{path.stem}.json").read_text()) == []
-    drawn = cv2.imread(str(tmp_path / f"pictures/{path.stem}.jpg"))
+    assert json.loads((tmp_path / f"predictions/{path.stem}.json").read_text()) == []
+    drawn = cv2.imread(str(tmp_path / f"visualizations/{path.stem}.jpg"))
     assert np.abs(drawn.astype(int) - cv2.imread(str(path))).max() < 100
 
 
@@ -198,10 +198,10 @@ def test_video_of_people(pose, people, tmp_path):
     images = [cv2.imread(str(path)) for path in sorted(people.iterdir())]
     video = video_of(tmp_path / "walk.mp4", images)
     assert run_tool("predict", video, *pose, "--out", tmp_path / "out") == 0
-    found = json.loads((tmp_path / "out/results/walk.json").read_text())
+    found = json.loads((tmp_path / "out/predictions/walk.json").read_text())
     assert [frame["frame_id"] for frame in found] == [0, 1, 2]
     inputs, fps = frames_of(video)
-    drawn, drawn_fps = frames_of(tmp_path / "out/pictures/walk.mp4")
+    drawn, drawn_fps = frames_of(tmp_path / "out/visualizations/walk.mp4")
     assert (len(drawn), drawn_fps) == (3, fps)
     height, width = inputs[1].shape[:2]
     expected = expected_people(pose, inputs[1], [[0, 0, width, height]])
@@ -214,7 +214,9 @@ def test_streets(seg, streets, tmp_path):
     folder.mkdir()
     shutil.copy(streets[0], folder / "a.b.png")
     video_of(folder / "drive.mp4", [cv2.imread(str(path)) for path in streets])
-    earlier, other = (tmp_path / f"results/drive/{x}.png" for x in ("000002", "notes"))
+    earlier, other = (
+        tmp_path / f"predictions/drive/{x}.png" for x in ("000002", "notes")
+    )
     earlier.parent.mkdir(parents=True)
     earlier.touch()
     other.touch()
@@ -226,19 +228,21 @@ def test_streets(seg, streets, tmp_path):
     cases |= {f"drive/{k:06d}": frame for k, frame in enumerate(inputs)}
     assert len(cases) == 3
     for name, image in cases.items():
-        labels = cv2.imread(str(tmp_path / f"results/{name}.png"), cv2.IMREAD_UNCHANGED)
+        labels = cv2.imread(
+            str(tmp_path / f"predictions/{name}.png"), cv2.IMREAD_UNCHANGED
+        )
         expected = inference_model(model, image).pred_sem_seg.data[0].numpy()
         assert labels.dtype == np.uint8 and len(np.unique(labels)) > 1
         np.testing.assert_array_equal(labels, expected)
-    assert (tmp_path / "pictures/a.b.jpg").exists()
-    assert len(frames_of(tmp_path / "pictures/drive.mp4")[0]) == 2
+    assert (tmp_path / "visualizations/a.b.png").exists()
+    assert len(frames_of(tmp_path / "visualizations/drive.mp4")[0]) == 2
 
 
 @pytest.mark.parametrize("opacity", [0, 1])
 def test_colours_of_streets(seg, streets, opacity):
     image = cv2.imread(str(streets[0]))
-    predictor = SegPredictor(Config.fromfile(seg[0]), seg[1], opacity=opacity)
-    drawn, labels = predictor(image)
+    inferencer = SegInferencer(Config.fromfile(seg[0]), seg[1], opacity=opacity)
+    drawn, labels = inferencer.label(image)
     palette = np.array(
         init_seg(str(seg[0]), str(seg[1]), "cpu").dataset_meta["palette"]
     )
@@ -250,8 +254,8 @@ def test_classes_are_the_configs_where_the_checkpoint_has_none(seg, streets):
     config = Config.fromfile(seg[0])
     names = dict(classes=tuple("abcdefghijklmnopqrs"), palette=[[9, 8, 7]] * 19)
     config.test_dataloader.dataset.metainfo = names
-    predictor = SegPredictor(config, seg[1], opacity=1)
-    drawn, _ = predictor(cv2.imread(str(streets[0])))
+    inferencer = SegInferencer(config, seg[1], opacity=1)
+    drawn, _ = inferencer.label(cv2.imread(str(streets[0])))
     assert (drawn == (7, 8, 9)).all()
 
 
@@ -273,9 +277,9 @@ def test_the_rest_of_a_mixed_folder_goes_on(pose, people, tmp_path, capsys):
     for name in ("cut.jpg", "text.png", "empty.bmp", "broken.mp4"):
         assert f"failed: {folder / name} cannot be read" in out
     assert "3 of 7 done" in out
-    names = {"good", "same.jpg", "same.jpeg"}
-    assert {path.stem for path in (tmp_path / "results").iterdir()} == names
-    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == names
+    names = {"good.jpg", "same.jpg", "same.jpeg"}
+    assert {path.stem for path in (tmp_path / "predictions").iterdir()} == names
+    assert {path.name for path in (tmp_path / "visualizations").iterdir()} == names
 
 
 def test_a_video_that_does_not_say_how_long_it_is(tmp_path, monkeypatch):
@@ -297,23 +301,15 @@ def test_inputs_that_hold_nothing(tmp_path):
         find_media(tmp_path / "a.txt")
 
 
-def test_the_input_is_not_replaced(pose, people, tmp_path, capsys):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    shutil.copy(sorted(people.iterdir())[0], folder / "a.jpg")
-    before = (folder / "a.jpg").read_bytes()
-    assert run_tool("predict", folder, *pose, "--out", tmp_path) == 1
-    assert "is the input" in capsys.readouterr().out
-    assert (folder / "a.jpg").read_bytes() == before
-
-
-def test_the_input_is_not_replaced_by_its_labels(seg, streets, tmp_path, capsys):
-    path = tmp_path / "results/a.png"
+@pytest.mark.parametrize("folder", ["visualizations", "predictions"])
+def test_inputs_are_not_overwritten(seg, streets, tmp_path, capsys, folder):
+    path = tmp_path / folder / "a.png"
     path.parent.mkdir()
     shutil.copy(streets[0], path)
     before = path.read_bytes()
     assert run_tool("predict", path, *seg, "--out", tmp_path) == 1
-    assert f"{path} is the input" in capsys.readouterr().out.replace("\n", "")
+    printed = capsys.readouterr().out
+    assert f"failed: {path} is in {path.parent}, where results go" in printed
     assert path.read_bytes() == before
 
 
@@ -348,13 +344,15 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
             "--cfg-options",
             "model.backbone.arch=99",
         ): "pose.py cannot be built: .*99",
-        (image, *seg, *options): "--det-config: not an option",
+        (image, *seg, *options): "--det-config, --det-checkpoint: not an option",
         (image, *pose, "--opacity", 1): "--opacity: not an option",
         (image, *pose, *options[:3], evil): "holds more than weights",
         (image, *pose, *options[:3], seg[1]): "does not fit the model of .*det.py",
+        (image, *pose, "--out", evil): "File exists: .*evil.pth",
     }
     for arguments, words in cases.items():
-        assert run_tool("predict", *arguments, "--out", tmp_path / "out") == 2, words
+        out = () if "--out" in arguments else ("--out", tmp_path / "out")
+        assert run_tool("predict", *arguments, *out) == 2, words
         error = capsys.readouterr().err
         assert re.search(words, error), error
     assert not (tmp_path / "out").exists()
@@ -364,8 +362,6 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
 @pytest.mark.parametrize(
     "option, value, words",
     [
-        ("--out", "{file}", ".*a.jpg: a folder is needed, .*a.jpg is a file"),
-        ("--out", "{file}/b", ".*b: a folder is needed, .*a.jpg is a file"),
         ("--device", "foo", "foo: a device that PyTorch finds is needed"),
         ("--device", "cuda:99", "cuda:99: a device that PyTorch finds is needed"),
         ("--opacity", "7", "7: must be 0 to 1"),
@@ -395,5 +391,5 @@ def test_inferencer_of_mmpose_takes_our_configs(people):
 def test_real_images(pose, tmp_path, capsys):
     assert run_tool("predict", COCO, *pose, "--out", tmp_path) == 0
     assert "4 of 4 done" in capsys.readouterr().out
-    names = sorted(path.stem for path in (tmp_path / "results").iterdir())
+    names = sorted(path.stem for path in (tmp_path / "predictions").iterdir())
     assert names == sorted(path.stem for path in COCO.glob("*.jpg"))

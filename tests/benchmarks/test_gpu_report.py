@@ -1,75 +1,70 @@
 """The GPU report's commands are right, and it survives what goes wrong in a step."""
 
 import time
-from pathlib import Path
 
 import pytest
 import torch
 
-from mmlitehrnet.apis import command_line
+from benchmarks import gpu_report, inference, training
+from benchmarks.gpu_report import PARTS, Step
 from tests.tools import load_tool
 
 
-@pytest.fixture(scope="module")
-def report():
-    return load_tool("gpu_report")
-
-
-def steps(report, scale, device):
-    job = report.Job(getattr(report, scale), device, Path("out"))
-    return [step for part in report.PARTS.values() for step in part(job)]
-
-
-@pytest.mark.parametrize("scale", ["FULL", "QUICK"])
+@pytest.mark.parametrize("quick", [[], ["--quick"]])
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
-def test_tools_take_the_options_they_are_given(report, scale, device, monkeypatch):
+def test_commands_take_the_options_they_are_given(quick, device, tmp_path, monkeypatch):
     # As where there is a GPU.
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(command_line, "device", torch.device)
-    found = steps(report, scale, device)
-    assert len({step.name for step in found}) == len(found)
-    names = ("make_sample_data", "benchmark", "benchmark_training", "profile_network")
-    tools = {name: load_tool(name) for name in names}
+    report = ["--out", str(tmp_path / "a folder"), "--device", device, *quick]
+    args = gpu_report.parse_args(report)
+    modules = {"benchmarks.inference": inference, "benchmarks.training": training}
     parsed = []
-    for step in found:
-        if step.command[0] == "-m":
-            continue
-        name = Path(step.command[0]).stem
-        args = tools[name].parse_args(step.command[1:])
-        parsed.append(name)
-        if name in ("benchmark_training", "profile_network"):
-            assert args.device.type == device
-        if name == "benchmark":
-            assert all(
-                r.startswith("cuda") == (device == "cuda") for r in args.runtimes
-            )
-    assert set(parsed) == set(names)
+    for part in PARTS.values():
+        for name, step in part.items():
+            words = gpu_report.words(name, step, args)
+            if words[0] != "-m":
+                assert load_tool("make_sample_data").parse_args(words[1:]).quiet
+            elif words[1] in modules:
+                found = modules[words[1]].parse_args(words[2:])
+                assert found.out == tmp_path / "a folder" / name
+                cuda = [r.startswith("cuda") for r in getattr(found, "runtimes", ())]
+                assert set(cuda) <= {device == "cuda"}
+                assert getattr(found, "device", device) == device
+                parsed.append(words[1])
+    assert set(parsed) == set(modules)
 
 
-def test_every_network_is_trained_and_tested_in_every_mode(report):
-    names = {step.name for step in steps(report, "FULL", "cuda")}
+def test_every_network_is_trained_and_tested_in_every_mode():
     for network in ("litehrnet_18", "ditehrnet_18"):
         for mode in ("float32", "amp", "channels-last"):
-            assert {f"mim-{v}-{network}-{mode}" for v in ("train", "test")} <= names
+            names = {f"mim-{verb}-{network}-{mode}" for verb in ("train", "test")}
+            assert names <= set(PARTS["mim"])
+
+
+def test_names_of_logs_differ():
+    names = [name for part in PARTS.values() for name in part]
+    assert len(set(names)) == len(names)
 
 
 SLEEP = "import subprocess as s, sys; s.run([sys.executable, '-c', '{}'])"
 LATER = 'import time, pathlib; time.sleep(5); pathlib.Path(r"{}").touch()'
 
 
-def test_summary_tells_what_came_of_each_step(report, tmp_path, monkeypatch, capsys):
+def test_summary_tells_what_came_of_each_step(tmp_path, monkeypatch, capsys):
     touched = tmp_path / "touched"
-    step = report.Step
-    part = [
-        step("good", 30, ["-c", "print('fine')"]),
-        step("bad", 30, ["-c", "raise SystemExit(3)"]),
-        step("slow", 2, ["-c", SLEEP.format(LATER.format(touched))]),
-        step("gpu", 30, ["-c", ""], cuda_only=True),
-    ]
-    monkeypatch.setattr(report, "PARTS", {"all": lambda job: part})
-    arguments = ["--out", str(tmp_path / "out"), "--device", "cpu"]
-    assert report.main([*arguments, "--parts", "all"]) == 1
-    summary = (tmp_path / "out/summary-all.md").read_text()
+    part = {
+        "good": Step(30, "-c \"print('fine')\""),
+        "bad": Step(30, '-c "raise SystemExit(3)"'),
+        "slow": Step(2, "-c '{slow}'"),
+        "gpu": Step(30, "-c pass", cuda_only=True),
+    }
+    monkeypatch.setitem(PARTS, "tests", part)
+    slow = SLEEP.format(LATER.format(touched)).replace("'", "'\"'\"'")
+    monkeypatch.setitem(gpu_report.QUICK, "slow", slow)
+    arguments = ["--out", str(tmp_path / "out"), "--device", "cpu", "--quick"]
+    arguments += ["--parts", "tests"]
+    assert gpu_report.main(arguments) == 1
+    summary = (tmp_path / "out/summary-tests.md").read_text()
     assert summary == capsys.readouterr().out
     results = [line.split(" | ")[-1] for line in summary.splitlines()[-4:]]
     assert results == [
@@ -81,5 +76,5 @@ def test_summary_tells_what_came_of_each_step(report, tmp_path, monkeypatch, cap
     assert (tmp_path / "out/good.log").read_text() == "fine\n"
     time.sleep(4)
     assert not touched.exists()  # What the slow step had started was ended too.
-    assert report.main([*arguments, "--parts", "all", "--limit", "5"]) == 0
+    assert gpu_report.main([*arguments, "--limit", "5"]) == 0
     assert "| good | 0 | not run: no time left |" in capsys.readouterr().out

@@ -1,20 +1,21 @@
-"""The training benchmark takes real steps and reports what it says."""
+"""The benchmark of training takes real steps and reports what it says."""
 
 import json
 
 import pytest
 import torch
 
-from benchmarks.candidates import BASELINE, CANDIDATES, build
-from benchmarks.training import MODES, check_mode, training_step
-from tests.tools import load_tool
+from benchmarks import training
+from benchmarks.networks import BASELINE, build
+from benchmarks.training import MODES, training_step
 
-CPU = torch.device("cpu")
+SHORT = ["--device", "cpu", "--size", "64x32", "--threads", "1"]
+SHORT += ["--repetitions", "2", "--warmup", "0"]
 
 
 @pytest.mark.parametrize("mode", ["eager", "bf16-channels-last"])
 def test_steps_train_every_parameter(mode):
-    model = build(CANDIDATES["Naive Lite-HRNet-18"])
+    model = build("Naive Lite-HRNet-18", (64, 64))
     before = {k: v.clone() for k, v in model.state_dict().items()}
     step = training_step(model, torch.randn(2, 3, 64, 64), MODES[mode])
     losses = [float(step()) for _ in range(4)]
@@ -26,19 +27,18 @@ def test_steps_train_every_parameter(mode):
             assert value.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_modes_are_checked():
-    assert check_mode("compile", CPU).compiled
-    with pytest.raises(ValueError, match="mode must be one of eager, .*got 'int8'"):
-        check_mode("int8", CPU)
-    with pytest.raises(ValueError, match="mode 'fp16' needs a CUDA device, got 'cpu'"):
-        check_mode("fp16", CPU)
+def test_modes_are_what_their_names_say():
+    assert len(MODES) == 12
+    for name, mode in MODES.items():
+        assert mode.compiled == ("compile" in name)
+        assert mode.channels_last == ("channels-last" in name)
+        assert (mode.precision is torch.bfloat16) == ("bf16" in name)
+        assert (mode.precision is torch.float16) == ("fp16" in name)
 
 
 def test_table_and_json(tmp_path, capsys):
-    arguments = ["--device", "cpu", "--batch", "2", "3", "--size", "64", "32"]
-    arguments += ["--modes", "eager", "channels-last", "--out", str(tmp_path)]
-    arguments += ["--repetitions", "2", "--warmup", "0", "--threads", "1"]
-    load_tool("benchmark_training").main(arguments)
+    arguments = ["--batches", "2", "3", "--modes", "eager", "channels-last"]
+    assert training.main([*SHORT, *arguments, "--out", str(tmp_path)]) == 0
     result = json.loads((tmp_path / "training.json").read_text())
     rows = result["rows"]
     expected = [
@@ -60,21 +60,6 @@ def test_table_and_json(tmp_path, capsys):
 
 def test_networks_are_built_for_the_size(capsys):
     """RTMPose's head takes one size only."""
-    arguments = ["--device", "cpu", "--batch", "2", "--size", "64", "32"]
-    arguments += ["--networks", "RTMPose-t", "--modes", "eager"]
-    arguments += ["--repetitions", "2", "--warmup", "0", "--threads", "1"]
-    load_tool("benchmark_training").main(arguments)
+    arguments = ["--batches", "2", "--networks", "RTMPose-t", "--modes", "eager"]
+    assert training.main([*SHORT, *arguments]) == 0
     assert "| 2 | eager | RTMPose-t | " in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["--batch", "1"], "argument --batch: 1: must be at least 2"),
-        (["--modes", "fp16"], "mode 'fp16' needs a CUDA device"),
-    ],
-)
-def test_bad_arguments_are_named(arguments, message, capsys):
-    with pytest.raises(SystemExit):
-        load_tool("benchmark_training").parse_args([*arguments, "--device", "cpu"])
-    assert message in capsys.readouterr().err

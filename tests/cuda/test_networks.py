@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
+from benchmarks.training import grad_scaler
 from mmlitehrnet.deploy import switch_to_deploy
 from mmlitehrnet.deploy.cuda_graph import CudaGraph
 from tests.cuda.device import DEVICE, needs_cuda, needs_device
-from tests.deploy.test_deploy import FOUR, NETWORKS
 from tests.models.backbones.reference import (
     difference,
     gradient_difference,
@@ -16,6 +16,7 @@ from tests.models.backbones.reference import (
     images,
     sane_weights,
 )
+from tests.models.deployed.networks import FOUR, NETWORKS
 
 SMALL = ["LITE", "NAIVE", "DITE", "SMALL"]
 HALVES = [torch.float16, torch.bfloat16]
@@ -93,7 +94,7 @@ def test_mixed_precision_trains(name):
     dtype = torch.float16 if DEVICE.type == "cuda" else torch.bfloat16
     net = NETWORKS[name]().to(DEVICE).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.02)
-    scaler = torch.cuda.amp.GradScaler(enabled=DEVICE.type == "cuda")
+    scaler = grad_scaler(enabled=DEVICE.type == "cuda")
     x = images(4, 3, 64, 64).to(DEVICE)
     losses = []
     for _ in range(8):
@@ -178,7 +179,7 @@ import torch
 from torch.distributed import destroy_process_group, init_process_group
 from torch.nn.parallel import DistributedDataParallel
 from tests.models.backbones.reference import gradient_difference, gradients, images
-from tests.deploy.test_deploy import NETWORKS
+from tests.models.deployed.networks import NETWORKS
 
 backend, device, store, name = sys.argv[1:]
 device = torch.device(device, 0) if device == "cuda" else torch.device(device)

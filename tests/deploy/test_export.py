@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+from mmlitehrnet.deploy import switch_to_deploy
 from mmlitehrnet.deploy.export import (
     Difference,
     compare,
@@ -18,8 +19,8 @@ from mmlitehrnet.models.layers.context_modeling import (
     DenseContextModeling,
     official_sums,
 )
-from tests.deploy.test_deploy import table
 from tests.models.backbones.reference import images
+from tests.models.deployed.networks import table
 from tests.tools import load_tool
 
 NETWORKS = {
@@ -114,7 +115,7 @@ def test_five_branches_take_multiples_of_64(tmp_path):
     for wrong in (
         lambda: export_onnx(net, path, (96, 64)),
         lambda: export_onnx(net, path, (64, 96), dynamic_size=True),
-        lambda: net.switch_to_deploy("openvino")(images(1, 3, 96, 64)),
+        lambda: switch_to_deploy(net, "openvino")(images(1, 3, 96, 64)),
     ):
         with pytest.raises(ValueError, match=r"multiples of 64\b"):
             wrong()

@@ -55,8 +55,15 @@ def check(command: Command, configs: Path) -> None:
         assert set(words[1:]) <= set(targets), f"{command}: no such target"
     elif program == "mim" and words[1] in ("train", "test"):
         check_mim(command, configs)
+    elif program == "mim" and words[1] == "run":
+        package, name, *arguments = words[2:]
+        folder = Path(import_module(LIBRARIES[package]).__file__).parent
+        (script,) = (folder / ".mim/tools").rglob(f"{name}.py")
+        parse(script, arguments)
     elif program == "python" and words[1] == "-m" and words[2] == "pytest":
         assert all((ROOT / word).exists() for word in words[3:] if word[0] != "-")
+    elif program == "python" and " ".join(words[1:3]).startswith("-m benchmarks."):
+        parse(ROOT / f"{words[2].replace('.', '/')}.py", words[3:])
     elif program == "python" and words[1].endswith(".py"):
         assert (ROOT / words[1]).is_file(), f"{command}: no such tool"
         parse(ROOT / words[1], words[2:])

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from glob import glob
 from pathlib import Path
 
 from tests.docs.checks import check, write_configs
@@ -27,20 +28,18 @@ from tests.running import ROOT
 NOT_RUN = {
     r"mim .*--launcher (pytorch|slurm)": "needs several GPUs or a cluster",
     r"mim .*CityscapesMetric": "needs the cityscapesscripts package",
-    r"(pip|mim|python -m pip) (install|wheel)": "installs packages, needs the network",
+    r"(pip|mim|python -m pip) (install|download|wheel)": "needs the network",
     r"mim .*--amp": "needs a GPU",
-    r"python -m benchmarks.gpu_report": "needs a GPU",
     r"python .*rtmdet": "needs a detector's checkpoint",
     r"make env": "has been run: this is the environment",
     r"make (test|lint|format)": "run by continuous integration",
     r"make demo": "takes a quarter of an hour or more; its tool is checked",
     r"make docs-check": "this is it",
-    r"python tools/analyze.py curves .*ditehrnet": "needs a run that no page makes",
     r"pre-commit": "needs the pre-commit package",
     r"git ": "changes a repository",
     r"export ": "sets the shell",
     r"\S*python -m pytest": "run by continuous integration",
-    r"python tools/(benchmark|profile)": "takes many minutes, needs a quiet machine",
+    r"python -m benchmarks\.": "takes many minutes, needs a quiet machine",
 }
 LOADERS = [
     f"{part}_dataloader.{option}"
@@ -87,6 +86,9 @@ def reason(command: Command) -> str | None:
 
 def shortened(words: list[str]) -> list[str]:
     """The words of a command with what makes it short."""
+    if words[:2] == ["mim", "run"]:
+        # As a shell does it.
+        return [name for word in words for name in sorted(glob(word)) or [word]]
     if words[0] == "mim":
         starts = [start for start in SHORT if words[3].startswith(start)]
         options = [option for start in starts for option in SHORT[start]]

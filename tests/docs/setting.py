@@ -35,7 +35,7 @@ def names_for(text: str) -> dict:
         "image": np.zeros((80, 100, 3), np.uint8),
         "boxes": np.array([[4.0, 4.0, 40.0, 60.0]]),
     }
-    if "net.switch_to_deploy" in text:
+    if "switch_to_deploy(net)" in text:
         names |= {"net": LiteHRNet().eval(), "model": _pose_network()}
     return names
 

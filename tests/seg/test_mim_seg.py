@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmlitehrnet.analysis.street_grid import GAP, VOID, draw_street_grid
 from mmlitehrnet.sample_data import make_cityscapes
 from tests.running import ROOT, mim
 
@@ -94,24 +93,3 @@ def test_label_images_for_the_server(work_dir, options, tmp_path):
         labels = np.array(Image.open(file))
         assert labels.shape == SIZE
         assert set(np.unique(labels).tolist()) <= allowed
-
-
-def test_predictions_are_drawn_beside_the_truth(work_dir, options, tmp_path):
-    out = tmp_path / "streets.png"
-    # The runner wrote down the config as it was run.
-    draw_street_grid(work_dir / CONFIG.name, work_dir / "iter_2.pth", out, 2)
-    height, width = SIZE
-    drawn = np.array(Image.open(out))
-    assert drawn.shape == (2 * (height + GAP), 3 * (width + GAP), 3)
-
-    data = options["test_dataloader.dataset.data_root"]
-    first = min((data / "leftImg8bit/val").rglob("*.png"))
-    image = np.array(Image.open(first))
-    assert (drawn[:height, :width] == image).all()
-    labels = str(first).replace("leftImg8bit.png", "gtFine_labelTrainIds.png")
-    truth = np.array(Image.open(labels.replace("/leftImg8bit/", "/gtFine/")))
-    _, shown, found = np.split(drawn[:height], 3, axis=1)
-    black = {"truth": shown, "prediction": found}
-    for name, cell in black.items():
-        void = (cell[:, :width] == 0).all(2)
-        assert (void == (truth == VOID)).all(), name

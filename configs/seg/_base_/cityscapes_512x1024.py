@@ -95,4 +95,5 @@ auto_scale_lr = dict(enable=False, base_batch_size=16)
 default_hooks = dict(
     checkpoint=dict(type="SafeCheckpointHook", save_best="mIoU", max_keep_ckpts=3),
     finite_loss=dict(type="FiniteLossHook"),
+    badcase=dict(type="SegBadCaseAnalysisHook", enable=False),
 )

@@ -3,5 +3,11 @@
 from .channels_last import ChannelsLastHook
 from .checkpoint import SafeCheckpointHook
 from .finite_loss import FiniteLossHook
+from .seg_bad_cases import SegBadCaseAnalysisHook
 
-__all__ = ["ChannelsLastHook", "FiniteLossHook", "SafeCheckpointHook"]
+__all__ = [
+    "ChannelsLastHook",
+    "FiniteLossHook",
+    "SafeCheckpointHook",
+    "SegBadCaseAnalysisHook",
+]

@@ -7,19 +7,16 @@ dies while it writes leaves a run that cannot be resumed.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import barrier, is_main_process
-from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...checkpoints.reading import (
+from ...checkpoints import (
     CheckpointError,
     UntrustedCheckpointError,
     check_file,
@@ -29,82 +26,10 @@ from ...checkpoints.reading import (
     unwrap,
     weights_of,
 )
+from ..file_backends import ATOMIC, PARTIAL, AtomicBackend, LateRemoval
 
-BACKEND = "atomic"
-#: Ending of a file that is being written.
-PARTIAL = ".partial"
+#: MMEngine's file that names the checkpoint to resume from.
 LAST = "last_checkpoint"
-
-
-@register_backend(BACKEND, force=True)
-class AtomicBackend(LocalBackend):
-    """Local files that are there as a whole or not at all."""
-
-    def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write a file beside its place, flush it to the disk, and move it there.
-
-        Args:
-            obj: What the file shall hold.
-            filepath: Its name; a file of that name is replaced.
-
-        Raises:
-            OSError: If it cannot be written, on a full disk for example; a file that
-                had the name before is as it was.
-        """
-        path = Path(filepath)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + PARTIAL)
-        try:
-            with partial.open("wb") as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            free = shutil.disk_usage(path.parent).free
-            raise OSError(
-                error.errno,
-                f"{path} was not saved ({error.strerror}): it needs "
-                f"{len(obj) / 2**20:.1f} MiB, {free / 2**20:.1f} MiB are free. The "
-                "checkpoints before it are as they were: make room and run again with "
-                "--resume",
-            ) from error
-        _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a change of names in a folder last, where the system can."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
-
-
-class _LateRemoval:
-    """A file backend whose removals wait until the new file is there."""
-
-    def __init__(self, backend: Any) -> None:
-        self._backend = backend
-        self._waiting: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
-
-    def remove(self, path: str) -> None:
-        self._waiting.append(path)
-
-    def remove_now(self) -> None:
-        while self._waiting:
-            path = self._waiting.pop()
-            if self._backend.isfile(path):
-                self._backend.remove(path)
 
 
 @HOOKS.register_module()
@@ -114,12 +39,12 @@ class SafeCheckpointHook(CheckpointHook):
     - A checkpoint is written beside its place, flushed and moved there; the one that it
       replaces is removed afterwards, so that for a moment there is one more than
       ``max_keep_ckpts``. A full disk stops the run and leaves the last one as it was.
-    - ``--resume`` looks at the check sums of the last checkpoint and takes the newest
-      whole one if it is damaged, saying so.
+    - ``--resume`` looks at the check sums of the last checkpoint. If it is damaged, the
+      newest whole one is resumed instead, and a warning says so.
     - A checkpoint that is named (``load_from``, ``--resume PATH``, ``--checkpoint``) is
       refused if it holds more than weights and logs, since loading it can run any code.
-    - One that does not fit the model stops the run, with what differs and what to do,
-      where MMEngine would go on with random weights. In training from it
+    - A checkpoint that does not fit the model stops the run, with what differs and what
+      to do, where MMEngine would go on with random weights. In training from it
       (``load_from``) only the backbone must fit; what else is left out is logged.
 
     Args:
@@ -133,6 +58,9 @@ class SafeCheckpointHook(CheckpointHook):
             they go to a local folder and no ``backend_args`` say otherwise.
     """
 
+    backend_args: dict | None
+    file_backend: Any
+
     def __init__(
         self,
         *args: Any,
@@ -145,14 +73,15 @@ class SafeCheckpointHook(CheckpointHook):
         self.partial_weights = partial_weights
         remote = "://" in str(self.out_dir or "")
         if not remote and not self.backend_args and self.file_client_args is None:
-            self.backend_args = dict(backend=BACKEND)
+            self.backend_args = dict(backend=ATOMIC)
 
     # ---------------------------------------------------------------- saving
     def before_train(self, runner: Runner) -> None:
-        """Find the folder, and remove what an earlier crash left half written."""
+        """Find the folder, and remove what a crash of this run left there."""
         super().before_train(runner)
-        self.file_backend = _LateRemoval(self.file_backend)
-        if is_main_process() and Path(self.out_dir).is_dir():
+        self.file_backend = LateRemoval(self.file_backend, runner.message_hub)
+        if is_main_process():
+            self.file_backend.remove_now()
             for path in Path(self.out_dir).glob(f"*.pth{PARTIAL}"):
                 path.unlink(missing_ok=True)
 
@@ -162,17 +91,18 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         super()._save_best_checkpoint(runner, metrics)
-        if isinstance(getattr(self, "file_backend", None), _LateRemoval):
+        # `mim test` has a best checkpoint, too, but no training before it.
+        if isinstance(getattr(self, "file_backend", None), LateRemoval):
             self.file_backend.remove_now()
 
-    # --------------------------------------------------------------- loading
+    # ------------------------------------------------- before a file is loaded
     def before_run(self, runner: Runner) -> None:
         """Look at the checkpoint that the run is about to load.
 
         Raises:
             CheckpointError: If it cannot be used.
         """
-        # What the run loads is told by these two alone; MMEngine names them so.
+        # MMEngine keeps what `load_from` and `resume` say in these two alone.
         path, resume = runner._load_from, runner._resume
         if path is not None and Path(path).expanduser().is_file():
             self._check_named(Path(path).expanduser())
@@ -182,6 +112,7 @@ class SafeCheckpointHook(CheckpointHook):
             barrier()
 
     def _check_named(self, path: Path) -> None:
+        """Check a checkpoint that the user names, which is never replaced."""
         try:
             check_file(path)
         except CheckpointError as error:
@@ -200,21 +131,14 @@ class SafeCheckpointHook(CheckpointHook):
             ) from error
 
     def _mend_last(self, runner: Runner) -> None:
-        """Let ``last_checkpoint`` name a checkpoint that can be loaded."""
+        """Let ``last_checkpoint`` name a checkpoint that is whole."""
         last = Path(runner.work_dir) / LAST
         named = last.read_text().strip() if last.is_file() else ""
-        if "://" in named:
+        if "://" in named:  # Another storage answers for its files itself.
             return
-        if named:
-            try:
-                check_file(named)
-                return
-            except CheckpointError as error:
-                problem = str(error)
-        elif last.is_file():
-            problem = f"{last} names no checkpoint"
-        else:
-            problem = f"{last} is missing"
+        problem = _problem_of(last, named)
+        if problem is None:
+            return
         folders = [Path(named).parent] if named else []
         for folder in [*folders, Path(runner.work_dir)]:
             whole = find_whole(folder, self.filename_tmpl)
@@ -230,10 +154,13 @@ class SafeCheckpointHook(CheckpointHook):
                 f"{problem}, and there is no other checkpoint to resume from in "
                 f"{Path(named).parent}: train again without --resume"
             )
-        last.unlink(missing_ok=True)  # nothing was saved yet
+        # The run died before its first checkpoint. MMEngine starts it anew, unless
+        # there is a file that names none.
+        last.unlink(missing_ok=True)
 
+    # --------------------------------------------------- after it is read
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compare what was read with the model, before it is loaded.
+        """Compare what was read with the model, before the model gets it.
 
         Raises:
             CheckpointError: If the model's tensors are not all there.
@@ -241,41 +168,63 @@ class SafeCheckpointHook(CheckpointHook):
         resume = runner._resume
         name = f"checkpoint {runner._load_from or 'that is resumed'}"
         if resume:
-            parts = ("meta", "message_hub")
-            lacking = [part for part in parts if part not in checkpoint]
-            if lacking:
-                raise CheckpointError(
-                    f"{name} cannot be resumed, it has no {lacking}: to start from its "
-                    "weights use load_from, without --resume"
-                )
-            if "optimizer" not in checkpoint:
-                runner.logger.warning(
-                    f"{name} has no state of the optimizer, which starts afresh"
-                )
-        # A training loop is built before anything is loaded.
+            _check_resumable(runner, checkpoint, name)
+        # A test has no training loop; in training it is built before this hook runs.
         training = not isinstance(runner._train_loop, (dict, type(None)))
-        start = training and not resume
+        new_head = training and not resume
         try:
             mismatch = check_weights(
                 unwrap(runner.model),
                 weights_of(checkpoint, name),
                 name,
-                new_head=start,
+                new_head=new_head,
                 checkpoint=checkpoint,
             )
         except CheckpointError as error:
-            if not (start and self.partial_weights):
-                hint = (
-                    " (default_hooks.checkpoint.partial_weights=True trains from what "
-                    "fits)"
-                )
-                raise CheckpointError(f"{error}{hint if start else ''}") from error
+            if not new_head:
+                raise
+            if not self.partial_weights:
+                raise CheckpointError(
+                    f"{error} (default_hooks.checkpoint.partial_weights=True trains "
+                    "from what fits)"
+                ) from error
             runner.logger.warning(str(error))
             return
         if mismatch.missing or mismatch.shapes or mismatch.unexpected:
             runner.logger.warning(
                 f"{name}: {mismatch.fitting} tensors are taken; {explain(mismatch)}"
             )
+
+
+def _problem_of(last: Path, named: str) -> str | None:
+    """Say what is wrong with ``last_checkpoint`` or the file it names; or None."""
+    if not last.is_file():
+        return f"{last} is missing"
+    if not named:
+        return f"{last} names no checkpoint"
+    try:
+        check_file(named)
+    except CheckpointError as error:
+        return str(error)
+    return None
+
+
+def _check_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
+    """Check that a checkpoint has what is resumed besides weights.
+
+    Raises:
+        CheckpointError: If it has not.
+    """
+    lacking = [part for part in ("meta", "message_hub") if part not in checkpoint]
+    if lacking:
+        raise CheckpointError(
+            f"{name} cannot be resumed, it has no {lacking}: to start from its weights "
+            "use load_from, without --resume"
+        )
+    if "optimizer" not in checkpoint:
+        runner.logger.warning(
+            f"{name} has no state of the optimizer, which starts afresh"
+        )
 
 
 def find_whole(folder: Path, template: str, skip: Path | None = None) -> Path | None:

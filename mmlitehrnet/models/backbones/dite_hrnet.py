@@ -49,7 +49,7 @@ class DiteHRNet(LiteHRNet):
             computes, for weights that were trained with it; it needs image sides
             that are multiples of 32.
         **kwargs: ``conv_cfg``, ``norm_cfg``, ``norm_eval``, ``frozen_stages``,
-            ``with_cp``, ``init_cfg``, as of :class:`LiteHRNet`.
+            ``with_cp``, ``init_cfg``, ``deploy``, as of :class:`LiteHRNet`.
 
     Raises:
         TypeError: If an argument is of another type than described.

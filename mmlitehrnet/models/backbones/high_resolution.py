@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 import torch.fx
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..deployed.forms import Form, find_form
+from ..deployed.network import DeployedNet
 from ..layers.activation_checkpointing import run_checkpointed
+from ..layers.dynamic_conv import DynamicConv2d
 from ..layers.fusion import HRNET, FirstBranch, Fusion
 from ..layers.iterative_head import IterativeHead
 from ..layers.norm import single_value_norm
@@ -79,8 +83,15 @@ class HighResolutionNet(BaseModule):
             stages: no gradients, running statistics kept.
         with_cp: Whether to checkpoint activations, block by block.
         init_cfg: How to initialise the weights, see ``mmengine.model``.
+        deploy: Whether to build the inference form, for weights that were saved
+            after :meth:`switch_to_deploy`; of ``init_cfg`` only
+            ``dict(type='Pretrained', ...)`` is of use there.
+
+    Attributes:
+        deploy: Whether the network is in its inference form.
     """
 
+    init_cfg: Any
     #: One downsampling step of transitions and fusions (a staticmethod).
     step: ConvStep
     #: How fusions treat the highest resolution.
@@ -102,6 +113,7 @@ class HighResolutionNet(BaseModule):
         frozen_stages: int = -1,
         with_cp: bool = False,
         init_cfg: dict | list[dict] | None = None,
+        deploy: bool = False,
     ) -> None:
         super().__init__(init_cfg=DEFAULT_INIT if init_cfg is None else init_cfg)
         self.in_channels = check_count("in_channels", in_channels)
@@ -116,6 +128,9 @@ class HighResolutionNet(BaseModule):
         self.norm_eval = check_flag("norm_eval", norm_eval)
         self.frozen_stages = frozen_stages
         self.with_cp = check_flag("with_cp", with_cp)
+        self._build_deployed = check_flag("deploy", deploy)
+        self.deploy = False
+        self._target: str | Form | None = None
 
     @property
     def layer_cfgs(self) -> dict[str, Any]:
@@ -149,19 +164,22 @@ class HighResolutionNet(BaseModule):
         before: tuple[int, ...] = (in_channels,)
         rows = zip(self.stage_names, self.stages, widths, outputs)
         for (transition, name), stage, channels, branches in rows:
-            self.add_module(
-                transition, Transition(self.step, before, channels, **self.layer_cfgs)
-            )
+            layers = Transition.build(self.step, before, channels, **self.layer_cfgs)
+            self.add_module(transition, layers)
             self.add_module(name, self._make_stage(stage, branches, upsampling))
             before = channels
         if self.with_head:
             first_output = min(self.out_indices)
-            self.head_layer = IterativeHead(before, first_output, **self.layer_cfgs)
+            self.head_layer = IterativeHead.build(
+                before, first_output, **self.layer_cfgs
+            )
             before = IterativeHead.widths(before)
         self._positions = [outputs[-1].index(i) for i in self.out_indices]
         self._out_channels = tuple(before[i] for i in self.out_indices)
         self._check_frozen_stages()
         self._freeze_stages()
+        if self._build_deployed:
+            self.switch_to_deploy()
 
     def widths(self, stage: StageSpec) -> tuple[int, ...]:
         """Widths of a stage's maps, highest resolution first."""
@@ -219,9 +237,18 @@ class HighResolutionNet(BaseModule):
         return tuple(4 * 2**i for i in self.out_indices)
 
     @property
+    def size_divisor(self) -> int:
+        """What image sides are multiples of where all are halved without a rest."""
+        return 4 * 2 ** (len(self.stages[-1].channels) - 1)
+
+    @property
     def freezable(self) -> list[tuple[str, ...]]:
         """Names of the modules that each step of ``frozen_stages`` freezes."""
         return [("stem",), *self.stage_names]
+
+    def stem_layers(self) -> list[nn.Module]:
+        """Layers from the image to the first map, in the order in which they run."""
+        return [self.stem]
 
     def forward_stem(self, x: Tensor) -> Tensor:
         """Map the image (N, in_channels, H, W) to (N, C, H / 4, W / 4)."""
@@ -243,6 +270,8 @@ class HighResolutionNet(BaseModule):
             ValueError: If it has another rank or number of channels.
         """
         check_image(x, self.in_channels)
+        if self.deploy:
+            return self.deployed(x)
         xs = [self.forward_stem(x)]
         for transition, stage in self.stage_names:
             xs = getattr(self, transition)(xs)
@@ -254,13 +283,17 @@ class HighResolutionNet(BaseModule):
     def train(self, mode: bool = True) -> HighResolutionNet:
         """Set the training mode; frozen and ``norm_eval`` layers stay in evaluation.
 
+        So does the whole network in its inference form.
+
         Args:
             mode: Whether to train.
 
         Returns:
             The network itself.
         """
-        super().train(mode)
+        super().train(mode and not self.deploy)
+        if self.deploy:
+            return self
         self._freeze_stages()
         if mode and self.norm_eval:
             for module in self.modules():
@@ -268,23 +301,74 @@ class HighResolutionNet(BaseModule):
                     module.eval()
         return self
 
+    @torch.no_grad()
     def switch_to_deploy(
-        self, target: str = "pytorch", batch_size: int = 1
-    ) -> nn.Module:
-        """Make the equivalent network that is fast; this one stays as it is.
+        self,
+        test_cfg: dict | None = None,
+        target: str | Form = "pytorch",
+        batch_size: int = 1,
+    ) -> None:
+        """Give the network its inference form, in place.
+
+        It gives the same maps, to rounding, in a fraction of the time, and can no
+        longer be trained. Called again it stays as it is. See
+        :func:`mmlitehrnet.deploy.switch_to_deploy` for a copy.
 
         Args:
-            target: Runtime that it is for: 'pytorch', 'onnxruntime' or 'openvino'.
-            batch_size: Number of images that it is made for; it takes any number.
+            test_cfg: What MMPose's models call this with; of no effect.
+            target: Runtime that it is for: 'pytorch', 'onnxruntime' or 'openvino';
+                or a form of one's own.
+            batch_size: Number of images that it is made for. It takes any other
+                number too; Dite-HRNet has another form for several than for one.
 
-        Returns:
-            A network that gives the same maps, to rounding, for inference only; see
-            :func:`mmlitehrnet.deploy.switch_to_deploy`.
+        Raises:
+            TypeError: If it has layers that cannot be deployed, or an argument is of
+                another type than described.
+            ValueError: If there is no such target, it has been switched to another
+                one, or ``batch_size`` is below 1.
         """
-        # The package that deploys knows the backbones, not the other way round.
-        from ...deploy import switch_to_deploy
+        if test_cfg is not None and not isinstance(test_cfg, dict):
+            raise TypeError(
+                f"test_cfg must be a dict or None, got {test_cfg!r}; a runtime is "
+                "named by target"
+            )
+        check_count("batch_size", batch_size)
+        dynamic = any(isinstance(part, DynamicConv2d) for part in self.modules())
+        form = find_form(target, dynamic, batch_size)
+        if self.deploy:
+            if target != self._target:
+                raise ValueError(
+                    f"target must be {self._target!r}, to which the network has been "
+                    f"switched already, got {target!r}"
+                )
+            return
+        deployed = DeployedNet(
+            self.stem_layers(),
+            list(self._parts()),
+            self._positions,
+            self.in_channels,
+            self.size_divisor,
+            form,
+        ).lay_out(next(self.parameters()))
+        for name in list(self._modules):
+            delattr(self, name)
+        self.deployed = deployed
+        self.deploy, self._target = True, target
+        # Initialisers would undo what the weights are made of.
+        pretrained = isinstance(self.init_cfg, dict) and (
+            self.init_cfg.get("type") == "Pretrained"
+        )
+        self.init_cfg = self.init_cfg if pretrained else None
+        self.eval()
 
-        return switch_to_deploy(self, target, batch_size=batch_size)
+    def _parts(self) -> Iterator[nn.Module]:
+        """What maps branch maps to branch maps, in the order in which it runs."""
+        for transition, stage in self.stage_names:
+            yield getattr(self, transition)
+            for module in getattr(self, stage):
+                yield from module.children()  # Blocks, and the fusion if there is one.
+        if self.with_head:
+            yield self.head_layer
 
     def _check_frozen_stages(self) -> None:
         most = len(self.freezable) - 1

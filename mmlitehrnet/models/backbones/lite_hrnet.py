@@ -110,6 +110,8 @@ class LiteHRNet(HighResolutionNet):
             again in the backward pass.
         init_cfg: Initialisation, as ``dict(type='Pretrained', checkpoint=...)``.
             Default: normal with standard deviation 0.001 for convolutions.
+        deploy: Whether to build the inference form, for weights that were saved
+            after :meth:`switch_to_deploy`.
 
     Raises:
         TypeError: If an argument is of another type than described.
@@ -162,6 +164,7 @@ class LiteHRNet(HighResolutionNet):
         frozen_stages: int = -1,
         with_cp: bool = False,
         init_cfg: dict | list[dict] | None = None,
+        deploy: bool = False,
     ) -> None:
         parse = partial(
             parse_lite_hrnet, block_types=self.block_types, stem=self.stem_rule
@@ -176,7 +179,7 @@ class LiteHRNet(HighResolutionNet):
             )
         super().__init__(
             found.stages, in_channels, with_head, out_indices, conv_cfg, norm_cfg,
-            norm_eval, frozen_stages, with_cp, init_cfg,
+            norm_eval, frozen_stages, with_cp, init_cfg, deploy,
         )  # fmt: skip
         stem = {**self.stem_rule.defaults, **found.stem}
         self.stem = self.stem_type(in_channels, **stem, **self.layer_cfgs)

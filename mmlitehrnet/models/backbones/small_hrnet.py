@@ -78,7 +78,7 @@ class SmallHRNet(HighResolutionNet):
         frozen_stages: -1 freezes nothing, 0 the stem, k the stem, the first k
             stages and the transition after each of them.
         **kwargs: ``conv_cfg``, ``norm_cfg``, ``norm_eval``, ``with_cp``,
-            ``init_cfg``, as of :class:`~mmlitehrnet.LiteHRNet`.
+            ``init_cfg``, ``deploy``, as of :class:`~mmlitehrnet.LiteHRNet`.
 
     Raises:
         TypeError: If an argument is of another type than described.
@@ -172,8 +172,13 @@ class SmallHRNet(HighResolutionNet):
             ("stage4",),
         ]
 
+    def stem_layers(self) -> list[nn.Module]:
+        """Layers from the image to the first map, in the order in which they run."""
+        convs = [self.conv1, self.bn1, self.relu, self.conv2, self.bn2, self.relu]
+        return [*convs, self.layer1]
+
     def forward_stem(self, x: Tensor) -> Tensor:
         """Map the image (N, in_channels, H, W) to (N, C, H / 4, W / 4)."""
-        for conv, norm in ((self.conv1, self.bn1), (self.conv2, self.bn2)):
-            x = self.relu(norm(conv(x)))
-        return self.layer1(x)
+        for layer in self.stem_layers():
+            x = layer(x)
+        return x

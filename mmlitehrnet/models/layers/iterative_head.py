@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
@@ -38,6 +38,12 @@ def _separable_conv(
     )
 
 
+def upsample_aligned(x: Tensor, like: Tensor) -> Tensor:
+    """Interpolate to the size of ``like``, corners aligned."""
+    size = size_of(like)
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+
+
 class IterativeHead(nn.Module):
     """Depthwise-separable convolution, upsampling, addition, for each branch in turn.
 
@@ -46,29 +52,47 @@ class IterativeHead(nn.Module):
     next branch (Lite-HRNet, section 4, "implementation details").
 
     Args:
-        channels: Widths of all branches, highest resolution first.
-        first_output: Index of the highest resolution that is needed; branches
-            above it are not computed.
-        conv_cfg: Config of the convolution layers.
-        norm_cfg: Config of the normalisation layers.
+        projects: What each branch goes through, from the lowest resolution up.
+        num_branches: Number of branches that checkpoints may have projects of;
+            default: that of ``projects``.
+        upsample: Maps a result and the next branch's map to the result at its size.
     """
 
     def __init__(
         self,
+        projects: Iterable[nn.Module],
+        num_branches: int = 0,
+        upsample: Callable[[Tensor, Tensor], Tensor] = upsample_aligned,
+    ) -> None:
+        super().__init__()
+        # From the lowest resolution up, as the names of checkpoints have it.
+        self.projects = nn.ModuleList(projects)
+        self.num_branches = num_branches
+        self.upsample = upsample
+
+    @classmethod
+    def build(
+        cls,
         channels: Sequence[int],
         first_output: int = 0,
         conv_cfg: dict | None = None,
         norm_cfg: dict = BN,
-    ) -> None:
-        super().__init__()
-        self.num_branches = len(channels)
-        self.first_output = first_output
-        widths = self.widths(channels)
-        # From the lowest resolution up, as the names of checkpoints have it.
-        self.projects = nn.ModuleList(
+    ) -> IterativeHead:
+        """Build the head of branches of given widths.
+
+        Args:
+            channels: Widths of all branches, highest resolution first.
+            first_output: Index of the highest resolution that is needed; branches
+                above it are not computed.
+            conv_cfg: Config of the convolution layers.
+            norm_cfg: Config of the normalisation layers.
+        """
+        widths = cls.widths(channels)
+        projects = (
             _separable_conv(channels[i], widths[i], conv_cfg, norm_cfg)
             for i in reversed(range(first_output, len(channels)))
         )
+        return cls(projects, len(channels))
 
     @staticmethod
     def widths(channels: Sequence[int]) -> tuple[int, ...]:
@@ -80,12 +104,7 @@ class IterativeHead(nn.Module):
         results: list[Tensor] = []
         for x, project in zip(reversed(xs), self.projects):
             if results:
-                x = x + F.interpolate(
-                    results[-1],
-                    size=size_of(x),
-                    mode="bilinear",
-                    align_corners=True,
-                )
+                x = x + self.upsample(results[-1], x)
             results.append(project(x))
         return results[::-1]
 

@@ -126,24 +126,30 @@ class Transition(nn.ModuleList):
     by stride-2 steps.
 
     Args:
-        step: What one step is, :func:`separable_step` or :func:`full_step`.
-        in_channels: Widths of the branches that come in.
-        out_channels: Widths of the branches that go out; at least as many.
-        conv_cfg: Config of the convolution layers.
-        norm_cfg: Config of the normalisation layers.
+        layers: What each branch that goes out is made by.
     """
 
-    def __init__(
-        self,
+    @classmethod
+    def build(
+        cls,
         step: ConvStep,
         in_channels: Sequence[int],
         out_channels: Sequence[int],
         conv_cfg: dict | None = None,
         norm_cfg: dict = BN,
-    ) -> None:
-        super().__init__()
+    ) -> Transition:
+        """Build the transition between branches of given widths.
+
+        Args:
+            step: What one step is, :func:`separable_step` or :func:`full_step`.
+            in_channels: Widths of the branches that come in.
+            out_channels: Widths of the branches that go out; at least as many.
+            conv_cfg: Config of the convolution layers.
+            norm_cfg: Config of the normalisation layers.
+        """
         cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         lowest = len(in_channels) - 1
+        layers: list[nn.Module] = []
         for i, width in enumerate(out_channels):
             layer: nn.Module = nn.Identity()
             if i > lowest:
@@ -154,7 +160,8 @@ class Transition(nn.ModuleList):
                 layer = nn.Sequential(
                     *step(in_channels[i], width, stride=1, relu=True, **cfgs)
                 )
-            self.append(layer)
+            layers.append(layer)
+        return cls(layers)
 
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map the branch maps of one stage to those that the next one starts with."""

@@ -50,7 +50,7 @@ ON_BRANCHES = {
     "DSCBlock": lambda: DSCBlock(BRANCHES),
     "Fusion": lambda: Fusion(separable_step, BRANCHES, (0, 1)),
     "HRNet's Fusion": lambda: Fusion(full_step, BRANCHES, (0, 1)),
-    "Transition": lambda: Transition(full_step, BRANCHES, BRANCHES),
+    "Transition": lambda: Transition.build(full_step, BRANCHES, BRANCHES),
 }
 
 
@@ -81,7 +81,7 @@ def test_stems(cls):
 
 
 def test_head():
-    head = IterativeHead(BRANCHES)
+    head = IterativeHead.build(BRANCHES)
     maps = head([torch.randn(2, 16, 8, 6), torch.randn(2, 32, 4, 3)])
     assert [y.shape[1] for y in maps] == [16, 16]
     assert has_batch_norms(head)

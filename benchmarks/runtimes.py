@@ -1,0 +1,244 @@
+"""Runtimes of networks: prepared to be timed, and asked where their time goes.
+
+What only one of them needs is imported when it is used: a GPU machine may have none of
+ONNX Runtime and OpenVINO.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.profiling import NodeTime, node_table, operator_table
+from benchmarks.timing import Call, interleave
+from mmlitehrnet.deploy.cuda_graph import CudaGraph
+
+#: ``prepare(network, images, num_threads)`` gives a call to time.
+Prepare = Callable[[nn.Module, Tensor, int], Call]
+
+
+def compile_network(network: nn.Module) -> Callable[..., Any]:
+    """Compile a network, however many were compiled before.
+
+    PyTorch stops compiling the same function after a few times. Here many networks
+    share one, the forward pass of :class:`~benchmarks.networks.TensorMode`.
+    """
+    import torch._dynamo
+
+    torch._dynamo.config.cache_size_limit = 1024
+    return torch.compile(network)
+
+
+def _eager(network: nn.Module, x: Tensor, num_threads: int) -> Call:
+    return torch.inference_mode()(lambda: network(x))
+
+
+def _compiled(network: nn.Module, x: Tensor, num_threads: int) -> Call:
+    compiled = compile_network(network)
+    return torch.no_grad()(lambda: compiled(x))
+
+
+def _cuda_graph(network: nn.Module, x: Tensor, num_threads: int) -> Call:
+    graph = CudaGraph(network, x)
+    return lambda: graph(x)
+
+
+def _onnxruntime_call(
+    network: nn.Module, x: Tensor, num_threads: int, **settings: object
+) -> tuple[Any, Call]:
+    """A session with further settings of its options, and a call of it."""
+    import onnxruntime
+
+    from mmlitehrnet.deploy.export import trace_to_onnx
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.log_severity_level = 3
+    # Otherwise a session's threads go on spinning into the next network's turn.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    for name, value in settings.items():
+        setattr(options, name, value)
+    with TemporaryDirectory() as folder:
+        path = str(Path(folder) / "network.onnx")
+        trace_to_onnx(network, x, path)
+        session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
+    inputs = {session.get_inputs()[0].name: x.numpy()}
+    return session, lambda: session.run(None, inputs)
+
+
+def _onnxruntime(network: nn.Module, x: Tensor, num_threads: int) -> Call:
+    return _onnxruntime_call(network, x, num_threads)[1]
+
+
+def _onnxruntime_nodes(
+    network: nn.Module, x: Tensor, num_threads: int, runs: int
+) -> Iterable[NodeTime]:
+    with TemporaryDirectory() as folder:
+        settings = dict(enable_profiling=True, profile_file_prefix=f"{folder}/profile")
+        session, call = _onnxruntime_call(network, x, num_threads, **settings)
+        for _ in range(runs):
+            call()
+        events = json.loads(Path(session.end_profiling()).read_text())
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            yield event["args"]["op_name"], event["name"], event["dur"] / 1e3
+
+
+def _openvino_call(
+    network: nn.Module, x: Tensor, num_threads: int, **settings: object
+) -> tuple[Any, Call]:
+    """A request of a model compiled with further settings, and a call of it."""
+    import openvino
+
+    from mmlitehrnet.deploy.export import trace_to_onnx
+
+    settings |= {
+        "INFERENCE_NUM_THREADS": num_threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    with TemporaryDirectory() as folder:
+        path = str(Path(folder) / "network.onnx")
+        trace_to_onnx(network, x, path)
+        compiled = openvino.Core().compile_model(path, "CPU", settings)
+    request = compiled.create_infer_request()
+    inputs = {0: x.numpy()}
+    return request, lambda: request.infer(inputs, share_inputs=True)
+
+
+def _openvino(network: nn.Module, x: Tensor, num_threads: int) -> Call:
+    return _openvino_call(network, x, num_threads)[1]
+
+
+def _openvino_nodes(
+    network: nn.Module, x: Tensor, num_threads: int, runs: int
+) -> Iterable[NodeTime]:
+    request, call = _openvino_call(network, x, num_threads, PERF_COUNT=True)
+    for _ in range(runs):
+        call()
+        for info in request.get_profiling_info():
+            if info.status == info.status.EXECUTED:
+                kind = f"{info.node_type}, {info.exec_type}"
+                yield kind, info.node_name, info.real_time.total_seconds() * 1e3
+
+
+class Runtime(NamedTuple):
+    """Something that runs networks.
+
+    Attributes:
+        prepare: ``prepare(network, images, num_threads)`` gives a call to time.
+        target: Runtime that our networks are deployed for.
+        device: Where network and images are: ``'cpu'`` or ``'cuda'``.
+        dtype: Type of weights and images.
+        node_times: ``node_times(network, images, num_threads, runs)`` gives the times
+            of the nodes of its graph; None where PyTorch's profiler knows them.
+    """
+
+    prepare: Prepare
+    target: str = "pytorch"
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+    node_times: Callable[[nn.Module, Tensor, int, int], Iterable[NodeTime]] | None = (
+        None
+    )
+
+    def start(self, network: nn.Module, images: Tensor, num_threads: int) -> Call:
+        """Prepare a call that waits for its device, and make it once.
+
+        Args:
+            network: Maps images to a map or a tuple of maps; it is moved to the
+                device and turned into the type.
+            images: Images (N, 3, H, W).
+            num_threads: Threads on the CPU.
+        """
+        there = self.device, self.dtype
+        call = self.prepare(network.to(*there), images.to(*there), num_threads)
+
+        def synchronised() -> object:
+            result = call()
+            torch.cuda.synchronize()
+            return result
+
+        started = synchronised if self.device == "cuda" else call
+        started()  # Compiles, and fails here if the network cannot be run.
+        return started
+
+    def profile(
+        self, network: nn.Module, images: Tensor, num_threads: int, rows: int
+    ) -> str:
+        """Tell in a table where the time goes.
+
+        Args:
+            network: See :meth:`start`.
+            images: Images (N, 3, H, W).
+            num_threads: Threads on the CPU.
+            rows: Lines of the table.
+        """
+        if self.node_times is None:
+            call = self.start(network, images, num_threads)
+            return operator_table(call, self.device, rows)
+        return node_table(self.node_times(network, images, num_threads, 50), rows)
+
+
+#: Name -> runtime.
+RUNTIMES: dict[str, Runtime] = {
+    "pytorch": Runtime(_eager),
+    "compile": Runtime(_compiled),
+    "onnxruntime": Runtime(_onnxruntime, "onnxruntime", node_times=_onnxruntime_nodes),
+    "openvino": Runtime(_openvino, "openvino", node_times=_openvino_nodes),
+    "pytorch-bf16": Runtime(_eager, dtype=torch.bfloat16),
+}
+
+#: How CUDA devices are used, and in which precisions of weights and maps.
+_ON_CUDA = {"cuda": _eager, "cuda-compile": _compiled, "cuda-graph": _cuda_graph}
+_PRECISIONS = {"": torch.float32, "-fp16": torch.float16, "-bf16": torch.bfloat16}
+RUNTIMES |= {
+    f"{name}{suffix}": Runtime(prepare, device="cuda", dtype=dtype)
+    for name, prepare in _ON_CUDA.items()
+    for suffix, dtype in _PRECISIONS.items()
+}
+
+
+class _Square(nn.Module):
+    """The square of a matrix."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ x
+
+
+def peak_gflops(
+    device: str,
+    dtype: torch.dtype,
+    num_threads: int,
+    side: int | None = None,
+    repetitions: int = 8,
+) -> float:
+    """Measure the best rate of a large matrix product, in 1e9 operations per second.
+
+    On the CPU in float32 it is the better one of PyTorch's and ONNX Runtime's.
+
+    Args:
+        device: ``'cpu'`` or ``'cuda'``.
+        dtype: Type of the matrices.
+        num_threads: Threads of ONNX Runtime; PyTorch's are set already.
+        side: Rows and columns of the matrices; default: enough for the device.
+        repetitions: How often each product is timed.
+    """
+    side = side or (8192 if device == "cuda" else 1536)
+    matrix = torch.rand(side, side)
+    eager = Runtime(_eager, device=device, dtype=dtype)
+    calls = {"pytorch": eager.start(_Square(), matrix, num_threads)}
+    if eager == RUNTIMES["pytorch"]:
+        with suppress(ImportError):
+            calls["onnxruntime"] = _onnxruntime(_Square(), matrix, num_threads)
+    timings = interleave(calls, repetitions, 2)
+    return 2 * side**3 / min(t.best for t in timings.values()) / 1e6

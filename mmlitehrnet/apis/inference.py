@@ -1,0 +1,138 @@
+"""Inference with the Inferencers of MMPose and MMSegmentation.
+
+They build the model and its pipeline, read, predict and draw. What stands around that
+here: checkpoints are read weights-only and must fit the config, results are named after
+their inputs, and no input is overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmengine.config import Config
+from torch import nn
+
+from ..checkpoints import (
+    CheckpointError,
+    compare_weights,
+    explain,
+    load_checkpoint,
+    weights_of,
+)
+from .media import Medium, MediumError
+from .model import network_from_config
+
+if TYPE_CHECKING:
+    from .pose import PoseInferencer
+    from .seg import SegInferencer
+
+#: Subfolders for drawings and for results, named as MMPose's Inferencer names them.
+DRAWINGS, RESULTS = "visualizations", "predictions"
+
+
+class CheckedWeights:
+    """Mixin for an Inferencer: reads weights only, and every tensor must fit.
+
+    The Inferencers by themselves unpickle whatever the checkpoint holds, load what fits
+    and leave the rest of the model random.
+    """
+
+    #: The Inferencer's own, which also takes over the classes of the data set.
+    _load_weights_to_model: Callable[[nn.Module, dict, Config], None]
+
+    def _init_model(
+        self, cfg: Config, weights: str | Path, device: Any = "cpu"
+    ) -> nn.Module:
+        """Build the model of a config and load its weights, for MMEngine.
+
+        Raises:
+            ValueError: If the model cannot be built.
+            CheckpointError: If the checkpoint is missing, holds more than data or does
+                not fit.
+        """
+        cfg.model.pop("pretrained", None)
+        model = network_from_config(cfg)
+        checkpoint = load_checkpoint(weights)
+        mismatch = compare_weights(model, weights_of(checkpoint, str(weights)))
+        if not mismatch.exact:
+            raise CheckpointError(
+                f"{weights} does not fit the model of {cfg.filename}: "
+                f"{explain(mismatch, checkpoint)} "
+                "(tools/convert_checkpoint.py converts weights of other code)"
+            )
+        model.cfg = cfg
+        self._load_weights_to_model(model, checkpoint, cfg)
+        return model.to(device).eval()
+
+
+#: A config's ``default_scope`` -> module and class of the Inferencer. They are imported
+#: when they are needed, since each needs a library that need not be installed.
+INFERENCERS = {
+    "mmpose": (".pose", "PoseInferencer"),
+    "mmseg": (".seg", "SegInferencer"),
+}
+
+
+def open_inferencer(
+    config: Config, checkpoint: str | Path, **options: Any
+) -> PoseInferencer | SegInferencer:
+    """Open the Inferencer that a config is for.
+
+    Args:
+        config: Config of a pose estimator or a segmentor.
+        checkpoint: Weights of the model.
+        **options: Further arguments of :class:`.pose.PoseInferencer` or
+            :class:`.seg.SegInferencer`.
+
+    Raises:
+        ValueError: If the config is for another task, a model cannot be built, or a
+            checkpoint is missing, holds more than data or does not fit.
+    """
+    scope = config.get("default_scope")
+    if scope not in INFERENCERS:
+        raise ValueError(
+            f"config {config.filename} has default_scope={scope!r}; a pose estimator's "
+            "('mmpose') or a segmentor's ('mmseg') is needed"
+        )
+    module, name = INFERENCERS[scope]
+    return getattr(import_module(module, __package__), name)(
+        config, checkpoint, **options
+    )
+
+
+def predict(
+    inferencer: PoseInferencer | SegInferencer, medium: Medium, out: Path
+) -> Iterator[None]:
+    """Predict on one image or video, draw and save.
+
+    Args:
+        inferencer: The Inferencer.
+        medium: The image or video.
+        out: Folder for ``visualizations/`` and ``predictions/``.
+
+    Yields:
+        None, after each frame.
+
+    Raises:
+        MediumError: If the image or video cannot be read, its drawing cannot be
+            written, or it lies where results go.
+    """
+    for folder in (out / DRAWINGS, out / RESULTS):
+        if medium.path.resolve().is_relative_to(folder.resolve()):
+            raise MediumError(
+                f"{medium.path} is in {folder}, where results go: it could be "
+                "overwritten; write to another folder"
+            )
+    medium.check()
+    video = medium.kind == "video"
+    drawing = out / DRAWINGS / (f"{medium.stem}.mp4" if video else medium.path.name)
+    result = out / RESULTS / f"{medium.stem}{inferencer.suffix}"
+    for path in (drawing, result):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+    yield from inferencer.predict(medium, drawing, result)
+    if not drawing.exists():
+        raise MediumError(f"{drawing} cannot be written as {medium.kind}")

@@ -1,0 +1,201 @@
+"""What the pickle of a checkpoint may name, and what it gets for it.
+
+Unpickling can call anything that a file names. Here a table says what may be named:
+what tensors, arrays and containers are made of, and what MMEngine saves besides, such
+as the history of the log. Some of these are functions that are not safe to call:
+``getattr`` gives access to everything, and ``numpy.ndarray`` can take bytes of the file
+for addresses of objects in memory. In place of them the file gets stand-ins that do
+what MMEngine's checkpoints need and nothing else.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import pickle
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+from torch import Tensor, nn
+
+#: Types of numbers in the arrays of MMEngine's and MMPose's checkpoints, in the byte
+#: order of this machine, by the codes that files have for them.
+NUMBERS = {
+    np.dtype(name).str[1:]: np.dtype(name)
+    for name in ("bool", "uint8", "int32", "int64", "float32", "float64")
+}
+
+#: Where NumPy 1.x and 2.x have the functions that files name.
+NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
+
+
+def one_cycle(*_: object) -> None:
+    """Stand in for MMEngine's one-cycle schedule, which a file may name but not call.
+
+    Raises:
+        pickle.UnpicklingError: Always.
+    """
+    raise pickle.UnpicklingError("a checkpoint may not call OneCycleParamScheduler")
+
+
+#: Class as a file gets it -> the real one, and which of its methods a file may name:
+#: the statistics of a stored history, the curves of a one-cycle schedule.
+METHODS: dict[Callable, tuple[type, tuple[str, ...]]] = {
+    HistoryBuffer: (HistoryBuffer, ("min", "max", "mean", "current")),
+    one_cycle: (OneCycleParamScheduler, ("_annealing_cos", "_annealing_linear")),
+}
+
+
+def get_method(owner: object, name: str) -> Callable:
+    """Stand in for ``getattr``, by which files name methods.
+
+    Args:
+        owner: A key of :data:`METHODS`.
+        name: One of its names.
+
+    Raises:
+        pickle.UnpicklingError: If anything else is asked for.
+    """
+    for known, (kind, names) in METHODS.items():
+        if owner is known and name in names:
+            return getattr(kind, name)
+    allowed = [
+        f"{kind.__name__}.{n}" for kind, names in METHODS.values() for n in names
+    ]
+    raise pickle.UnpicklingError(
+        f"a checkpoint may name the methods {', '.join(allowed)} only; this one names "
+        f"{name!r} of {owner!r}"
+    )
+
+
+def get_number_type(code: str, *_: object) -> np.dtype:
+    """Stand in for ``numpy.dtype``.
+
+    What comes out is NumPy's own instance, which takes no state from a file.
+
+    Raises:
+        pickle.UnpicklingError: If the code is not one of :data:`NUMBERS`.
+    """
+    if code not in NUMBERS:
+        raise pickle.UnpicklingError(
+            f"a checkpoint may hold arrays of {', '.join(NUMBERS)} only; this one has "
+            f"{code!r}"
+        )
+    return NUMBERS[code]
+
+
+def array_type(*_: object) -> None:
+    """Stand in for ``numpy.ndarray``, which a file may name but not call.
+
+    Raises:
+        pickle.UnpicklingError: Always.
+    """
+    raise pickle.UnpicklingError("a checkpoint may not call numpy.ndarray")
+
+
+def new_array(kind: object, *_: object) -> np.ndarray:
+    """Stand in for NumPy's ``_reconstruct``: make the array that is then filled.
+
+    Raises:
+        pickle.UnpicklingError: If it is to be of another class than ``ndarray``.
+    """
+    if kind is not array_type:
+        raise pickle.UnpicklingError(
+            f"a checkpoint may hold arrays of numpy.ndarray only, not of {kind!r}"
+        )
+    return np.empty(0)
+
+
+def encode(text: str, encoding: str) -> bytes:
+    """Stand in for ``codecs.encode``, by which pickles of protocol 2 hold bytes.
+
+    Raises:
+        pickle.UnpicklingError: If the encoding is not the one that they use.
+    """
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it asks for the codec {encoding!r}")
+    return text.encode(encoding)
+
+
+#: What MMEngine's checkpoints name besides tensors and containers -> what they get.
+MMENGINE_GLOBALS: dict[str, Callable] = {
+    "builtins.getattr": get_method,
+    "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
+    f"{OneCycleParamScheduler.__module__}.OneCycleParamScheduler": one_cycle,
+    "numpy.ndarray": array_type,
+    "numpy.dtype": get_number_type,
+}
+_new_scalar: Any = np.float64(0).__reduce__()[0]
+for _module in NUMPY_MODULES:
+    MMENGINE_GLOBALS[f"{_module}._reconstruct"] = new_array
+    MMENGINE_GLOBALS[f"{_module}.scalar"] = _new_scalar
+
+_BUILTINS = (
+    "bool", "int", "float", "complex", "str", "bytes", "bytearray", "set", "frozenset",
+    "list", "tuple", "dict", "slice", "range",
+)  # fmt: skip
+_REBUILD = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
+
+#: What any checkpoint may name -> what it gets.
+GLOBALS: dict[str, Any] = {
+    **MMENGINE_GLOBALS,
+    "_codecs.encode": encode,
+    "collections.OrderedDict": collections.OrderedDict,
+    "collections.deque": collections.deque,
+    "collections.Counter": collections.Counter,
+    "torch.Size": torch.Size,
+    "torch.device": torch.device,
+    "torch.Tensor": Tensor,
+    "torch.nn.parameter.Parameter": nn.Parameter,
+    **{f"torch._utils.{name}": getattr(torch._utils, name) for name in _REBUILD},
+    **{f"builtins.{name}": getattr(builtins, name) for name in _BUILTINS},
+    **{
+        f"torch.{name}": value
+        for name, value in vars(torch).items()
+        if isinstance(value, torch.dtype)
+    },
+}
+
+
+class SafeUnpickler(pickle.Unpickler):
+    """Finds what :data:`GLOBALS` has, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Look up what a file names.
+
+        Raises:
+            pickle.UnpicklingError: If it is not in the table.
+        """
+        if module == "__builtin__":  # Python 2's name, which protocol 2 keeps.
+            module = "builtins"
+        try:
+            return GLOBALS[f"{module}.{name}"]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
+
+
+#: What ``torch.load`` takes as its ``pickle_module``.
+SAFE_PICKLE = SimpleNamespace(
+    __name__="pickle",
+    Unpickler=SafeUnpickler,
+    UnpicklingError=pickle.UnpicklingError,
+    load=lambda file, **options: SafeUnpickler(file, **options).load(),
+)
+
+
+def torch_safe_globals() -> list[Callable | tuple[Callable, str]]:
+    """List :data:`MMENGINE_GLOBALS` as ``torch.serialization.add_safe_globals`` does.
+
+    Names in files contain a dot. What stands here under a name without one can be
+    filled with what a file holds, but not be named by it.
+    """
+    return [
+        *((value, name) for name, value in MMENGINE_GLOBALS.items()),
+        (np.ndarray, "ndarray"),
+        *((type(number), f"dtype {code}") for code, number in NUMBERS.items()),
+    ]

@@ -1,0 +1,3 @@
+"""Masks are those of pycocotools."""
+
+from pycocotools.mask import *  # noqa: F403

@@ -1,0 +1,92 @@
+"""Networks as ONNX files, by the exporter that traces, and what it needs.
+
+Everything that is there for the exporter's sake stands here. It is needed with all
+versions of PyTorch that are supported, 2.1 to 2.15: from 2.9 on the exporter is no
+longer the default, and its successor, which needs none of this, came with 2.5.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MIN_OPSET = 13
+INPUT = "input"
+
+_TRACE: dict[str, Any] = {}
+if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+    _TRACE["dynamo"] = False
+
+
+@torch.no_grad()
+def trace_to_onnx(
+    network: nn.Module,
+    images: Tensor,
+    path: str | Path,
+    dynamic: dict[int, str] | None = None,
+    opset: int = MIN_OPSET,
+) -> None:
+    """Write a network as an ONNX file, unchecked.
+
+    Args:
+        network: Maps images to a map or a tuple of maps.
+        images: Images to trace it with.
+        path: File to write.
+        dynamic: Axes of images and maps that may vary, with their names.
+        opset: Version of ONNX's operators.
+    """
+    dynamic = dynamic or {}
+    sizes = contextlib.nullcontext() if 2 in dynamic else _constant_sizes()
+    with warnings.catch_warnings(), sizes:
+        # Of Python values that depend on the size, which is then fixed.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        outputs = network(images)
+        count = 1 if isinstance(outputs, Tensor) else len(outputs)
+        names = ["output"] if count == 1 else [f"output{k}" for k in range(count)]
+        torch.onnx.export(
+            network,
+            (images,),
+            str(path),
+            input_names=[INPUT],
+            output_names=names,
+            dynamic_axes={n: dynamic for n in (INPUT, *names)} if dynamic else None,
+            opset_version=opset,
+            **_TRACE,
+        )
+
+
+@contextlib.contextmanager
+def _constant_sizes() -> Iterator[None]:
+    """Export the sizes that maps are pooled and upsampled to as constants.
+
+    They are computed from other maps' sizes, which the exporter would write out as
+    operators, and then finds that pooling needs a constant.
+    """
+    pool, interpolate = F.adaptive_avg_pool2d, F.interpolate
+
+    def constant(size: Any) -> Any:
+        return tuple(map(int, size)) if isinstance(size, Sequence) else size
+
+    def pool_constant(x: Tensor, output_size: Any) -> Tensor:
+        return pool(x, constant(output_size))
+
+    def interpolate_constant(
+        x: Tensor, size: Any = None, *args: Any, **kwargs: Any
+    ) -> Tensor:
+        return interpolate(x, constant(size), *args, **kwargs)
+
+    with (
+        mock.patch.object(F, "adaptive_avg_pool2d", pool_constant),
+        mock.patch.object(F, "interpolate", interpolate_constant),
+    ):
+        yield

@@ -1,0 +1,108 @@
+"""How checkpoints get to the disk, for MMEngine's file backends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.logging import MessageHub
+
+#: Name of :class:`AtomicBackend` in ``backend_args``.
+ATOMIC = "atomic"
+#: Suffix of a file that is being written.
+PARTIAL = ".partial"
+#: Where the message hub, and so a checkpoint, has the checkpoints that it replaces.
+REPLACED = "replaced_ckpts"
+
+
+@register_backend(ATOMIC, force=True)
+class AtomicBackend(LocalBackend):
+    """Local files that are there as a whole or not at all."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write a file beside its place, flush it to the disk, and move it there.
+
+        Args:
+            obj: What the file shall hold.
+            filepath: Its name; a file of that name is replaced.
+
+        Raises:
+            OSError: If it cannot be written, on a full disk for example; a file that
+                had the name before is as it was.
+        """
+        path = Path(filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + PARTIAL)
+        try:
+            with partial.open("wb") as file:
+                file.write(obj)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            free = shutil.disk_usage(path.parent).free
+            raise OSError(
+                error.errno,
+                f"{path} was not saved ({error.strerror}): it needs "
+                f"{len(obj) / 2**20:.1f} MiB, {free / 2**20:.1f} MiB are free. The "
+                "checkpoints before it are as they were: make room and run again with "
+                "--resume",
+            ) from error
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Fsync a folder, so that a new name in it outlives a power failure.
+
+    Not every file system can; the file itself is on the disk already.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+class LateRemoval:
+    """A file backend that removes a replaced checkpoint after the new one is written.
+
+    MMEngine removes it before. The new checkpoint names the old one in its message
+    hub: a run that dies between the two removes it when it is resumed.
+
+    Args:
+        backend: The file backend that does the work.
+        message_hub: The message hub of the run.
+    """
+
+    def __init__(self, backend: Any, message_hub: MessageHub) -> None:
+        self._backend = backend
+        self._message_hub = message_hub
+        self._waiting: list[str] = message_hub.runtime_info.get(REPLACED) or []
+
+    def __getattr__(self, name: str) -> Any:
+        """Do the rest as the backend does."""
+        return getattr(self._backend, name)
+
+    def remove(self, path: str) -> None:
+        """Remember a file to be removed."""
+        self._set_waiting([*self._waiting, path])
+
+    def remove_now(self) -> None:
+        """Remove the files that wait for it."""
+        for path in self._waiting:
+            if self._backend.isfile(path):
+                self._backend.remove(path)
+        self._set_waiting([])
+
+    def _set_waiting(self, paths: list[str]) -> None:
+        self._waiting = paths
+        self._message_hub.update_info(REPLACED, paths)

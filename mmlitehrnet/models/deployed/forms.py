@@ -1,0 +1,103 @@
+"""Which form of a deployed network each runtime computes fastest."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Form(NamedTuple):
+    """How a deployed network is laid out.
+
+    Attributes:
+        memory_layout: How maps lie in memory:
+
+            - 'NHWC': channel after channel at each position (PyTorch).
+            - 'NCHW': position after position in each channel. Blocks with dynamic
+              convolution compute only the half of the channels that they transform,
+              and small convolutions are products of matrices.
+            - 'blocked': in blocks of channels, which not every operator of the
+              runtime takes (ONNX Runtime). None of the others is used: no split,
+              no broadcast, no computed kernel.
+            - 'any': as the runtime likes, without loss (OpenVINO).
+        aligned_size: Widths of maps are padded to a multiple of this.
+        even_sizes: Whether image sides are multiples of 32 (of another power of two
+            for other than four branches), so that pooling and upsampling are by
+            powers of two.
+        dynamic_batch: Whether a file of it takes any number of images.
+        dynamic_size: Whether a file of it takes images of any size.
+    """
+
+    memory_layout: str = "any"
+    aligned_size: int = 1
+    even_sizes: bool = False
+    dynamic_batch: bool = False
+    dynamic_size: bool = False
+
+    @property
+    def blocked(self) -> bool:
+        """Whether operators that do not take the blocked layout are avoided."""
+        return self.memory_layout == "blocked"
+
+    @property
+    def halves(self) -> bool:
+        """Whether blocks with dynamic convolution compute only one half."""
+        return self.memory_layout == "NCHW"
+
+    @property
+    def hidden_size(self) -> int:
+        """Widths between the convolutions of a weighting are a multiple of this."""
+        return self.aligned_size if self.blocked else 1
+
+    @property
+    def expands(self) -> bool:
+        """Whether a weight is expanded to a map first, which fixes its size."""
+        return self.blocked and not self.dynamic_size
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether dynamic convolution sums its kernels, where it knows how many."""
+        return not self.blocked and not self.dynamic_batch
+
+
+#: Runtime -> form.
+FORMS = {
+    "pytorch": Form("NHWC"),
+    "onnxruntime": Form("blocked", aligned_size=16, even_sizes=True),
+    "openvino": Form("any", aligned_size=16, even_sizes=True),
+}
+
+#: Dynamic convolution in ONNX Runtime, and of several images in both.
+_HALVES = Form("NCHW", aligned_size=4, even_sizes=True)
+
+#: (runtime, several images) -> form for dynamic convolution, where it is another:
+#: a blocked layout has no computed kernels, and for several images carrying the other
+#: half along costs more than setting it aside.
+DYNAMIC_FORMS = {
+    ("pytorch", True): Form("NCHW"),
+    ("onnxruntime", False): _HALVES,
+    ("onnxruntime", True): _HALVES,
+    ("openvino", True): _HALVES,
+}
+
+
+def find_form(target: str | Form, dynamic: bool, batch_size: int | None = 1) -> Form:
+    """Return the form of a network for a runtime.
+
+    Args:
+        target: The runtime, or the form itself.
+        dynamic: Whether the network has dynamic convolutions.
+        batch_size: Number of images, or None if their number or size may vary.
+
+    Raises:
+        TypeError: If the runtime is no string.
+        ValueError: If there is no form for the runtime.
+    """
+    if isinstance(target, Form):
+        return target
+    if not isinstance(target, str):
+        raise TypeError(f"target must be a string, got {target!r}")
+    if target not in FORMS:
+        raise ValueError(f"target must be one of {sorted(FORMS)}, got {target!r}")
+    if dynamic and batch_size is not None:
+        return DYNAMIC_FORMS.get((target, batch_size > 1), FORMS[target])
+    return FORMS[target]

@@ -1,0 +1,110 @@
+"""The benchmark of inference measures what it says, on few repetitions."""
+
+import json
+
+import onnx
+import pytest
+import torch
+
+from benchmarks import inference
+from benchmarks.networks import BASELINE, CANDIDATES, TensorMode, build, variants
+from benchmarks.runtimes import RUNTIMES, Runtime, peak_gflops
+from mmlitehrnet.deploy.export import trace_to_onnx
+
+FLOAT32 = "cpu", torch.float32
+
+
+def test_peak_is_plausible():
+    assert 1 < peak_gflops(*FLOAT32, 1, side=256, repetitions=3) < 1e6
+
+
+def test_lower_precision_is_another_runtime():
+    network = TensorMode(build("Naive Lite-HRNet-18", (64, 32)))
+    images = torch.randn(1, 3, 64, 32)
+    expected = RUNTIMES["pytorch"].start(network, images, 1)()
+    found = RUNTIMES["pytorch-bf16"].start(network, images, 1)()
+    assert found.dtype == torch.bfloat16
+    assert 0 < (found - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+@pytest.mark.parametrize("runtime", ["pytorch", "onnxruntime", "openvino"])
+def test_runtimes_compute_the_same(runtime):
+    networks = variants("Naive Lite-HRNet-18", (64, 32), RUNTIMES[runtime].target)
+    assert list(networks) == ["Naive Lite-HRNet-18", "Naive Lite-HRNet-18, deployed"]
+    images = torch.randn(1, 3, 64, 32)
+    with torch.no_grad():
+        expected = networks["Naive Lite-HRNet-18"](images)
+    for network in networks.values():
+        found = RUNTIMES[runtime].start(network, images, 1)()
+        found = found if runtime == "pytorch" else torch.tensor(found[0])
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("label", ["Lite-HRNet-18", "Lite-HRNet-18, deployed"])
+def test_no_two_convolutions_have_the_same_bias(label, tmp_path):
+    network = variants("Lite-HRNet-18", (64, 64), "openvino")[label]
+    path = tmp_path / "network.onnx"
+    trace_to_onnx(network, torch.randn(1, 3, 64, 64), path)
+    graph = onnx.load(path).graph
+    convs = [node for node in graph.node if node.op_type == "Conv"]
+    names = {node.input[2] for node in convs if len(node.input) == 3}
+    values = {i.raw_data for i in graph.initializer if i.name in names}
+    assert len(values) == len(names) > 200
+
+
+def test_every_cuda_runtime_is_there_in_every_precision():
+    names = {name for name, runtime in RUNTIMES.items() if runtime.device == "cuda"}
+    assert names == {
+        f"cuda{kind}{precision}"
+        for kind in ("", "-compile", "-graph")
+        for precision in ("", "-fp16", "-bf16")
+    }
+
+
+def test_table_json_and_plot(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(inference, "peak_gflops", lambda *_: 100.0)
+    networks = [BASELINE, "Lite-HRNet-18", "RTMPose-t"]
+    arguments = ["--out", str(tmp_path), "--runtimes", "pytorch", "onnxruntime"]
+    arguments += ["--networks", *networks, "--sizes", "256x192", "--batches", "1"]
+    arguments += ["--repetitions", "2", "--burst", "1"]
+    arguments += ["--warmup", "1", "--threads", "1"]
+    assert inference.main(arguments) == 0
+    result = json.loads((tmp_path / "inference.json").read_text())
+    expected = [*networks[:2], "Lite-HRNet-18, deployed", networks[2]]
+    for runtime in ("pytorch", "onnxruntime"):
+        rows = [row for row in result["rows"] if row["runtime"] == runtime]
+        assert [row["network"] for row in rows] == expected
+        # About 200 million multiply-accumulates of convolutions.
+        assert 3.8 < rows[1]["limit"] < 4.2
+        assert rows[1]["limit"] == rows[2]["limit"]
+        assert rows[0]["ratio"] == 1
+    assert {"processor", "threads", "calls in a turn"} <= set(result["machine"])
+    assert result["machine"]["peak GFLOP/s, cpu float32"] == 100
+    table = (tmp_path / "inference.md").read_text()
+    assert table.count("| pytorch |") == 4
+    assert table == capsys.readouterr().out
+    assert (tmp_path / "inference.png").stat().st_size > 10_000
+
+
+def test_what_cannot_be_run_does_not_stop_the_rest(capsys, monkeypatch):
+    def refuse(network, images, num_threads):
+        if network.model.backbone.__class__.__name__.startswith("Deployed"):
+            raise RuntimeError("no such operator")
+        return lambda: network(images)
+
+    monkeypatch.setitem(RUNTIMES, "pytorch", Runtime(refuse))
+    arguments = ["--runtimes", "pytorch", "--networks", "Naive Lite-HRNet-18"]
+    arguments += ["--sizes", "64x32", "--batches", "1", "--repetitions", "2"]
+    assert inference.main([*arguments, "--threads", "1"]) == 1
+    output = capsys.readouterr()
+    assert "Naive Lite-HRNet-18, deployed, pytorch, 64x32, batch 1: Runt" in output.err
+    assert output.out.count("Naive Lite-HRNet-18") == 1
+
+
+@pytest.mark.parametrize("name", ["RTMPose-t", "MobileNetV2"])
+def test_peers_take_both_sizes(name):
+    assert not CANDIDATES[name].ours
+    for size in ((256, 192), (384, 288)):
+        network = TensorMode(build(name, size))
+        with torch.no_grad():
+            assert network(torch.zeros(1, 3, *size)) is not None

@@ -1,0 +1,190 @@
+"""Weights of each layout give the same outputs after conversion."""
+
+import copy
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmpose.models.backbones.litehrnet import LiteHRNet as MMPoseLiteHRNet
+from mmseg.models.backbones.hrnet import HRNet as MMSegHRNet
+from torch import nn
+from torch.nn import functional as F
+
+from mmlitehrnet import SmallHRNet
+from mmlitehrnet.apis.model import network_from_config
+from tests.models.backbones.reference import difference, images, sane_weights
+from tests.running import ROOT
+from tests.tools import run_tool
+
+GOLDEN = ROOT / "tests/data/ditehrnet_tiny_official.npz"
+LITE = ROOT / "configs/pose/litehrnet_18_coco_256x192.py"
+POSE = """
+_base_ = "{base}"
+model = dict(backbone=dict(_delete_=True, {backbone}), head=dict(in_channels={width}))
+"""
+WIDTHS = (16, 32, 64, 128)
+TINY = dict(
+    stem=dict(stem_channels=16, out_channels=16, expand_ratio=1),
+    num_stages=3,
+    stages_spec=dict(
+        num_modules=(1, 1, 1),
+        num_branches=(2, 3, 4),
+        num_blocks=(1, 1, 1),
+        module_type=("LITE",) * 3,
+        with_fuse=(True,) * 3,
+        reduce_ratios=(8, 8, 8),
+        num_channels=(WIDTHS[:2], WIDTHS[:3], WIDTHS),
+    ),
+    with_head=True,
+)
+
+
+class AuthorsPose(nn.Module):
+    """A pose network under the names of MMPose 0.x."""
+
+    def __init__(self, backbone, width):
+        super().__init__()
+        self.backbone = backbone
+        self.keypoint_head = nn.ModuleDict(dict(final_layer=nn.Conv2d(width, 17, 1)))
+
+    def forward(self, x):
+        return self.keypoint_head["final_layer"](self.backbone(x)[0])
+
+
+class AuthorsSeg(nn.Module):
+    """What HRNet-Semantic-Segmentation computes, under its names: HRNetV2."""
+
+    def __init__(self, arch):
+        super().__init__()
+        net = MMSegHRNet(copy.deepcopy(SmallHRNet.archs[arch]))
+        for name, module in net.named_children():
+            self.add_module(name, module)
+        self.net = [net]  # Without its names.
+        width = sum(SmallHRNet.archs[arch]["stage4"]["num_channels"])
+        self.last_layer = nn.Sequential(
+            nn.Conv2d(width, width, 1),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, 19, 1),
+        )
+
+    def forward(self, x):
+        maps = self.net[0](x)
+        size = maps[0].shape[2:]
+        maps = [F.interpolate(m, size, mode="bilinear") for m in maps]
+        return self.last_layer(torch.cat(maps, 1))
+
+
+@pytest.fixture(scope="module")
+def lite_config(tmp_path_factory):
+    path = tmp_path_factory.mktemp("lite") / "tiny.py"
+    backbone = f"type='LiteHRNet', extra={TINY!r}"
+    path.write_text(POSE.format(base=LITE, backbone=backbone, width=16))
+    return path
+
+
+@pytest.fixture(scope="module")
+def authors_lite():
+    return sane_weights(AuthorsPose(MMPoseLiteHRNet(copy.deepcopy(TINY)), 16)).eval()
+
+
+def save(path, state_dict, **kwargs):
+    torch.save(dict(state_dict=state_dict, meta=dict(epoch=210), **kwargs), path)
+    return path
+
+
+def converted(source, config, out, *options):
+    """Convert by the tool, and load the result into the config's model."""
+    assert (
+        run_tool("convert_checkpoint", source, out, "--config", config, *options) == 0
+    )
+    cfg = Config.fromfile(config)
+    model = network_from_config(cfg).eval()
+    # Weights of any origin are data: torch's own strict loading takes the file.
+    model.load_state_dict(torch.load(out, weights_only=True)["state_dict"], strict=True)
+    return model
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("head", ["keypoint_head.", "head."])
+def test_lite_hrnet(authors_lite, lite_config, head, prefix, tmp_path, capsys):
+    """The authors' layout, and OpenMMLab's."""
+    old = {
+        prefix + name.replace("keypoint_head.", head): value
+        for name, value in authors_lite.state_dict().items()
+    }
+    source = save(tmp_path / "theirs.pth", old)
+    model = converted(source, lite_config, tmp_path / "ours.pth")
+    x = images(2, 3, 64, 96)
+    with torch.no_grad():
+        ours, theirs = model(x, None, mode="tensor"), authors_lite(x)
+    assert torch.equal(ours, theirs)
+    report = capsys.readouterr().out
+    renamed = [name for name in old if not name.startswith(("backbone.", "head."))]
+    for name in renamed:
+        assert f"{name} -> " in report
+    assert f"renamed: {len(renamed)}, dropped: 0" in report
+
+
+def test_dite_hrnet(tmp_path, capsys):
+    """The released code's weights give the released code's output."""
+    with np.load(GOLDEN) as file:
+        golden = {key: file[key] for key in file.files}
+    extra = json.loads(str(golden["config"]))
+    expected = torch.from_numpy(golden["output"])
+    head = nn.Conv2d(expected.shape[1], 17, 1)
+    old = {f"keypoint_head.final_layer.{k}": v for k, v in head.state_dict().items()}
+    for key, value in golden.items():
+        if key.startswith("state_dict/"):
+            name = key.removeprefix("state_dict/")
+            old[f"backbone.{name}"] = torch.from_numpy(value)
+    config = tmp_path / "tiny.py"
+    backbone = f"type='DiteHRNet', context_pooling='official', extra={extra!r}"
+    config.write_text(POSE.format(base=LITE, backbone=backbone, width=head.in_channels))
+    model = converted(save(tmp_path / "a.pth", old), config, tmp_path / "b.pth")
+    with torch.no_grad():
+        ours = model(torch.from_numpy(golden["input"]), None, mode="tensor")
+        assert difference(ours, head(expected)) <= 1e-5
+    report = capsys.readouterr().out
+    assert "layout: Dite-HRNet's authors" in report
+    assert "context_pooling='official'" in report
+
+
+@pytest.mark.parametrize("arch, prefix", [("w16", ""), ("w18_v2", "module.model.")])
+def test_hrnet_semantic_segmentation(arch, prefix, tmp_path, capsys):
+    theirs = sane_weights(AuthorsSeg(arch)).eval()
+    old = {prefix + name: value for name, value in theirs.state_dict().items()}
+    if prefix:
+        old["module.loss.criterion.weight"] = torch.ones(19)
+    config = ROOT / f"configs/seg/small_hrnet_{arch}_cityscapes_512x1024.py"
+    model = converted(save(tmp_path / "a.pth", old), config, tmp_path / "b.pth")
+    x = images(1, 3, 64, 96)
+    with torch.no_grad():
+        expected = theirs(x)
+        assert difference(model(x, None, mode="tensor"), expected) <= 1e-5
+        # The bias that has no place in our head is of consequence.
+        theirs.last_layer[0].bias.zero_()
+        assert difference(theirs(x), expected) > 1e-2
+    lines = capsys.readouterr().out.splitlines()
+    for name in old:
+        assert any(re.match(rf"{re.escape(name)} (->|dropped:) ", k) for k in lines)
+    assert any("last_layer.0.bias taken off" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "seg/litehrnet_18_cityscapes_512x1024",
+        "det/litehrnet_18_gfl_person_416x416",
+        "cls/litehrnet_18_in1k",
+    ],
+)
+def test_names_of_todays_libraries_are_kept(name, tmp_path):
+    config = ROOT / f"configs/{name}.py"
+    own = network_from_config(Config.fromfile(config)).state_dict()
+    model = converted(save(tmp_path / "a.pth", own), config, tmp_path / "b.pth")
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, own[name])

@@ -1,0 +1,113 @@
+"""mmcv's operators without compiled ones: equal where torchvision has them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmlitehrnet.compat import mmcv_ext
+from tests.running import ROOT, run_python
+
+REFERENCE = ROOT / "tests/data/mmcv_operators.npz"
+# Compiled operators stay out of the way where there are some.
+COMPUTE = """
+import sys
+from mmlitehrnet_standins import Finder
+sys.meta_path.insert(0, Finder)
+import mmcv._ext, numpy, torchvision
+from tests.compat.mmcv_operators import results
+assert mmcv._ext.__file__.endswith("compat/mmcv_ext.py")
+numpy.savez(sys.argv[1], **results())
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory) -> dict[str, np.ndarray]:
+    """What `mmcv.ops` gives with the stand-in."""
+    path: Path = tmp_path_factory.mktemp("operators") / "results.npz"
+    run_python("-c", COMPUTE, path)
+    with np.load(path) as file:
+        return dict(file)
+
+
+def test_operators_agree_with_compiled_ones(found):
+    with np.load(REFERENCE) as file:
+        expected = dict(file)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        exact = name.startswith(("nms", "roi_align"))  # The others add in any order.
+        error = np.abs(found[name] - value).max() / np.abs(value).max()
+        assert error == 0 if exact else error <= 1e-6, (name, error)
+
+
+def focal_loss(logits, classes, weight, gamma, alpha):
+    """The focal loss's definition, for each sample and class."""
+    loss = torch.zeros_like(logits)
+    for n, c in np.ndindex(*logits.shape):
+        p = logits[n, c].sigmoid()
+        p, a = (p, alpha) if classes[n] == c else (1 - p, 1 - alpha)
+        loss[n, c] = -a * (1 - p) ** gamma * p.log()
+        if len(weight):
+            loss[n, c] *= weight[classes[n]]
+    return loss
+
+
+@pytest.mark.parametrize("weight", [torch.empty(0), torch.tensor([0.5, 2.0, 3.0, 1.0])])
+def test_focal_loss_and_its_gradient(weight):
+    # mmcv has none for the CPU to compare with.
+    logits = torch.randn(6, 3)
+    classes = torch.tensor([0, 1, 2, 3, 2, 0])  # 3 is the background.
+    options = dict(gamma=2.0, alpha=0.25)
+    loss, grad = torch.empty_like(logits), torch.empty_like(logits)
+    mmcv_ext.sigmoid_focal_loss_forward(logits, classes, weight, loss, **options)
+    mmcv_ext.sigmoid_focal_loss_backward(logits, classes, weight, grad, **options)
+    leaf = logits.clone().requires_grad_()
+    expected = focal_loss(leaf, classes, weight, **options)
+    torch.testing.assert_close(loss, expected.detach())
+    torch.testing.assert_close(grad, torch.autograd.grad(expected.sum(), leaf)[0])
+
+
+def test_attention_of_gpus_has_the_gradients_of_autograd():
+    multi_scale = pytest.importorskip("mmcv.ops.multi_scale_deform_attn")
+    shapes, starts = torch.tensor([[4, 4], [2, 2]]), torch.tensor([0, 16])
+    inputs = [torch.randn(2, 20, 2, 4), torch.rand(2, 3, 2, 2, 2, 2)]
+    inputs.append(torch.rand(2, 3, 2, 2, 2))
+    value, locations, weights = leaves = [x.clone().requires_grad_() for x in inputs]
+    expected = multi_scale.multi_scale_deformable_attn_pytorch(
+        value, shapes, locations, weights
+    )
+    grad = torch.randn_like(expected)
+    y = mmcv_ext.ms_deform_attn_forward(
+        inputs[0], shapes, starts, *inputs[1:], im2col_step=64
+    )
+    assert torch.equal(y, expected)
+    grads = [torch.empty_like(x) for x in inputs]
+    mmcv_ext.ms_deform_attn_backward(
+        inputs[0], shapes, starts, *inputs[1:], grad, *grads, im2col_step=64
+    )
+    for found, wanted in zip(grads, torch.autograd.grad(expected, leaves, grad)):
+        torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("name", ["carafe_forward", "softnms", "nms_rotated"])
+def test_other_operators_say_what_to_install(name):
+    operator = getattr(mmcv_ext, name)
+    with pytest.raises(NotImplementedError, match=f"{name} is not there.*mmcv 2.1.0"):
+        operator(torch.zeros(1), scale=2)
+
+
+def test_maximum_pooling_of_regions_says_what_to_install():
+    options = dict(aligned_height=1, aligned_width=1, spatial_scale=1.0)
+    with pytest.raises(NotImplementedError, match="roi_align with pool_mode='max'"):
+        mmcv_ext.roi_align_forward(
+            *[torch.zeros(1)] * 5,
+            **options,
+            sampling_ratio=0,
+            pool_mode=0,
+            aligned=True,
+        )
+
+
+def test_modules_are_no_operators():
+    assert not hasattr(mmcv_ext, "__path__")

@@ -1,0 +1,94 @@
+"""Stand-ins are found where the real modules are missing, and only there."""
+
+import pytest
+
+from tests.running import ROOT, run_python
+
+PTH = ROOT / "requirements/mmlitehrnet_standins.pth"
+
+
+def test_the_real_ones_come_first(tmp_path):
+    for name in ("mmcv", "xtcocotools"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    (tmp_path / "mmcv/_ext.py").write_text("")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+        "import mmlitehrnet_standins, mmcv._ext, xtcocotools; "
+        "print(mmcv._ext.__file__, xtcocotools.__file__)"
+    )
+    found = run_python("-c", code).stdout.split()
+    assert all(path.startswith(str(tmp_path)) for path in found)
+
+
+def test_other_missing_modules_stay_missing():
+    for name in ("mmcv._extra", "xtcocotools.other", "no_such_module"):
+        code = f"import mmlitehrnet_standins, {name}"
+        assert "ModuleNotFoundError" in run_python("-c", code, check=False).stdout
+
+
+def test_nothing_is_served_without_the_package(tmp_path):
+    code = (
+        f"import sys; sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]; "
+        f"sys.path.insert(0, {str(tmp_path)!r}); import mmlitehrnet_standins; "
+        "print(mmlitehrnet_standins.Finder.find_spec('xtcocotools'))"
+    )
+    (tmp_path / "mmlitehrnet_standins.py").write_text(
+        (ROOT / "mmlitehrnet_standins.py").read_text()
+    )
+    found = run_python("-c", code, cwd=tmp_path).stdout.strip()
+    assert found == "None"
+
+
+def test_upstream_may_be_imported_first():
+    code = "import mmpose.models, mmpose.evaluation, mmcv.ops; print('imported')"
+    assert run_python("-W", "ignore", "-c", code).stdout.endswith("imported\n")
+
+
+def test_start_of_python_imports_nothing():
+    code = f"import sys; exec({PTH.read_text()!r}); print(*sys.modules)"
+    new = set(run_python("-S", "-c", code).stdout.split())
+    new -= set(run_python("-S", "-c", "import sys; print(*sys.modules)").stdout.split())
+    assert new == {"mmlitehrnet_standins"}
+
+
+def test_start_of_python_is_quick(tmp_path):
+    code = f"""
+import sys, time
+times = []
+for _ in range(20):
+    sys.modules.pop("mmlitehrnet_standins", None)
+    start = time.perf_counter()
+    exec({PTH.read_text()!r})
+    times.append(time.perf_counter() - start)
+print(min(times))
+"""
+    assert float(run_python("-S", "-c", code).stdout) < 1e-3
+
+
+def test_no_module_is_no_error(tmp_path):
+    done = run_python("-S", "-c", PTH.read_text(), cwd=tmp_path, PYTHONPATH="")
+    assert done.stdout == ""
+
+
+UNLOADABLE = {
+    "__init__.py": "",
+    "coco.py": "from . import mask",
+    "mask.py": "from . import _mask",
+    "_mask.py": "raise ImportError('numpy.core.multiarray failed to import')",
+}
+
+
+@pytest.mark.parametrize("loads", [True, False])
+def test_an_xtcocotools_that_cannot_be_loaded_counts_as_missing(tmp_path, loads):
+    folder = tmp_path / "xtcocotools"
+    folder.mkdir()
+    for name, text in UNLOADABLE.items():
+        (folder / name).write_text("" if loads else text)
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import mmlitehrnet; "
+        "import xtcocotools.coco; print(xtcocotools.coco.__file__)"
+    )
+    (found,) = run_python("-W", "ignore", "-c", code).stdout.splitlines()[-1:]
+    assert found.startswith(str(tmp_path)) == loads
+    assert found.endswith("xtcocotools/coco.py")

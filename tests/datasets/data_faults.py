@@ -1,0 +1,351 @@
+"""Faults of data: what is done to a good data set, and what is to come of it.
+
+    python -m tests.datasets.data_faults
+
+prints what comes of each with the datasets of this package and with those of MMPose
+and MMSegmentation; docs/robustness.md has the table.
+"""
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DATASETS, init_default_scope
+from PIL import Image
+
+from mmlitehrnet.apis.model import network_from_config
+from tests.robustness.recipes import make_data, small_config
+
+TRAINS = None
+UPSTREAM = {"pose": "CocoDataset", "seg": "CityscapesDataset"}
+
+
+class Fault(NamedTuple):
+    """A fault: what it does to the folder of a data set, and what our error says."""
+
+    damage: Callable[[Path], None]
+    message: str | None  # TRAINS or a regular expression
+
+
+# -------------------------------------------------------------------- images
+def first(folder: Path, pattern: str) -> Path:
+    return sorted(folder.rglob(pattern))[0]
+
+
+def pose_image(folder: Path) -> Path:
+    return first(folder, "train2017/*.jpg")
+
+
+def street_image(folder: Path) -> Path:
+    return first(folder, "leftImg8bit/train/**/*.png")
+
+
+def labels(folder: Path) -> Path:
+    return first(folder, "gtFine/train/**/*_labelTrainIds.png")
+
+
+def cut(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def save_as(path: Path, image: Image.Image, kind: str | None = None) -> None:
+    """Replace an image; the name stays, whatever the kind."""
+    image.save(path, kind or Image.registered_extensions()[path.suffix])
+
+
+def convert(mode: str, kind: str | None = None) -> Callable[[Path], None]:
+    return lambda path: save_as(path, Image.open(path).convert(mode), kind)
+
+
+def deepen(path: Path) -> None:
+    """Make it a PNG of 16 bits."""
+    grey = np.array(Image.open(path).convert("L")).astype(np.uint16) * 257
+    save_as(path, Image.fromarray(grey), "PNG")
+
+
+def resize(width: int, height: int) -> Callable[[Path], None]:
+    return lambda path: save_as(path, Image.open(path).resize((width, height)))
+
+
+IMAGE_FAULTS = {
+    "missing": Fault(Path.unlink, r"{name}: FileNotFoundError"),
+    "zero bytes": Fault(lambda path: path.write_bytes(b""), r"{name}: the file is em"),
+    "no image": Fault(
+        lambda path: path.write_bytes(b"text"), r"{name}.*(load|identify)"
+    ),
+    "truncated": Fault(cut, r"{name}.*(failed to load|truncated)"),
+    "greyscale": Fault(convert("L"), TRAINS),
+    "16 bits": Fault(deepen, TRAINS),
+    "RGBA": Fault(convert("RGBA", "PNG"), TRAINS),
+    "CMYK": Fault(convert("CMYK", "JPEG"), TRAINS),
+}
+
+
+# --------------------------------------------------------------- annotations
+def annotations(change: Callable[[dict], None]) -> Callable[[Path], None]:
+    """Change the content of the annotation file."""
+
+    def damage(folder: Path) -> None:
+        path = folder / "annotations/person_keypoints_train2017.json"
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+
+    return damage
+
+
+def person(**fields) -> Callable[[Path], None]:
+    """Set fields of the first annotation; a function gets the old value."""
+
+    def change(content: dict) -> None:
+        found = next(a for a in content["annotations"] if a["num_keypoints"] > 5)
+        for name, value in fields.items():
+            found[name] = value(found[name]) if callable(value) else value
+
+    return annotations(change)
+
+
+def everybody(**fields) -> Callable[[Path], None]:
+    return annotations(
+        lambda content: [a.update(fields) for a in content["annotations"]]
+    )
+
+
+def ann_file(text: str) -> Callable[[Path], None]:
+    path = "annotations/person_keypoints_train2017.json"
+    return lambda folder: (folder / path).write_text(text)
+
+
+def scale(image: Callable[[Path], Path], width: int, height: int):
+    """Resize an image together with what is annotated on it."""
+
+    def damage(folder: Path) -> None:
+        path = image(folder)
+        old = Image.open(path).size
+        resize(width, height)(path)
+        x, y = width / old[0], height / old[1]
+
+        def change(content: dict) -> None:
+            record = next(i for i in content["images"] if i["file_name"] == path.name)
+            record.update(width=width, height=height)
+            for found in content["annotations"]:
+                if found["image_id"] == record["id"]:
+                    found["bbox"] = (np.array(found["bbox"]) * [x, y, x, y]).tolist()
+                    points = np.array(found["keypoints"]).reshape(-1, 3) * [x, y, 1]
+                    found["keypoints"] = points.ravel().tolist()
+
+        annotations(change)(folder)
+
+    return damage
+
+
+NAN = float("nan")
+ANN = "person_keypoints_train2017.json"
+EMPTY = dict(images=[], annotations=[], categories=[])
+POSE_FAULTS = {
+    **{
+        f"image {name}": Fault(
+            lambda folder, fault=fault: fault.damage(pose_image(folder)),
+            fault.message and fault.message.replace("{name}", r"0000\.jpg|001\.jpg"),
+        )
+        for name, fault in IMAGE_FAULTS.items()
+    },
+    "image 1x1, annotated so": Fault(scale(pose_image, 1, 1), TRAINS),
+    "image 1x1, annotated larger": Fault(
+        lambda folder: resize(1, 1)(pose_image(folder)),
+        r"001\.jpg: the image is of \(1, 1\) pixels.*says \(96, 96\)",
+    ),
+    "image 10000x10000": Fault(scale(pose_image, 10_000, 10_000), TRAINS),
+    "no visible keypoint": Fault(person(keypoints=[0] * 51, num_keypoints=0), TRAINS),
+    "keypoints unlabelled, counted as labelled": Fault(
+        person(keypoints=lambda k: [v * (n % 3 != 2) for n, v in enumerate(k)]), TRAINS
+    ),
+    "nobody with a keypoint": Fault(
+        everybody(keypoints=[0] * 51, num_keypoints=0), ANN + ": there is nobody"
+    ),
+    "box outside the image": Fault(person(bbox=[500, 500, 20, 20]), TRAINS),
+    "box partly outside": Fault(person(bbox=[-50, -50, 100, 100]), TRAINS),
+    "box of zero size": Fault(person(bbox=[10, 10, 0, 0]), TRAINS),
+    "box of negative size": Fault(person(bbox=[50, 50, -20, -20]), TRAINS),
+    "box with NaN": Fault(
+        person(bbox=[NAN, 10, 20, 20]), ANN + r".*annotation \d+ .*bbox is not usable"
+    ),
+    "box of three numbers": Fault(
+        person(bbox=[1, 2, 3]), ANN + r".*annotation \d+ of .*unpack"
+    ),
+    "keypoints with NaN": Fault(
+        person(keypoints=[NAN, 10, 2] * 17),
+        ANN + r".*annotation \d+ .*keypoints is not usable.*nan",
+    ),
+    "keypoints with infinity": Fault(
+        person(keypoints=[float("inf"), 10, 2] * 17),
+        ANN + r".*annotation \d+ .*keypoints is not usable.*inf",
+    ),
+    "keypoints far outside": Fault(person(keypoints=[1e9, -1e9, 2] * 17), TRAINS),
+    "visibility of -1": Fault(
+        person(keypoints=[10, 10, -1] * 17),
+        ANN + r".*annotation \d+ .*keypoints_visible is not usable",
+    ),
+    "sixteen keypoints": Fault(
+        person(keypoints=[10, 10, 2] * 16),
+        ANN + r".*keypoints must have the shape \(1, 17, 2\), got \(1, 16, 2\)",
+    ),
+    "keypoints as text": Fault(
+        person(keypoints="nose"), ANN + r".*annotation \d+ of .*(could not|nose)"
+    ),
+    "annotation file missing": Fault(
+        lambda folder: (folder / "annotations" / ANN).unlink(), ANN + ".*not exist"
+    ),
+    "annotation file of zero bytes": Fault(ann_file(""), ANN + ": JSONDecodeError"),
+    "annotation file cut off": Fault(
+        lambda folder: cut(folder / "annotations" / ANN), ANN + ": JSONDecodeError"
+    ),
+    "annotation file without its parts": Fault(ann_file("{}"), ANN),
+    "annotation file of no images": Fault(
+        ann_file(json.dumps(EMPTY)), ANN + ": there is nobody"
+    ),
+    "images without sizes": Fault(
+        annotations(lambda content: [i.pop("width") for i in content["images"]]),
+        ANN + r".*annotation \d+ of .*width",
+    ),
+}
+
+
+# -------------------------------------------------------------------- labels
+def relabel(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        path = labels(folder)
+        save_as(path, Image.fromarray(change(np.array(Image.open(path)))))
+
+    return damage
+
+
+def both(action: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Do the same to an image and its labels."""
+    return lambda folder: [action(path(folder)) for path in (street_image, labels)]
+
+
+SEG_FAULTS = {
+    **{
+        f"image {name}": Fault(
+            lambda folder, fault=fault: fault.damage(street_image(folder)),
+            fault.message and fault.message.replace("{name}", r"leftImg8bit\.png"),
+        )
+        for name, fault in IMAGE_FAULTS.items()
+    },
+    **{
+        f"labels {name}": Fault(
+            lambda folder, name=name: IMAGE_FAULTS[name].damage(labels(folder)),
+            IMAGE_FAULTS[name].message.replace("{name}", r"labelTrainIds\.png"),
+        )
+        for name in ("missing", "zero bytes", "no image", "truncated")
+    },
+    # A list of images is what the folder holds: one less is trained on.
+    "image missing": Fault(lambda folder: street_image(folder).unlink(), TRAINS),
+    "image and labels 1x1": Fault(
+        both(resize(1, 1)), r"leftImg8bit\.png with \S+labelTrainIds\.png: ValueError"
+    ),
+    "image and labels 10000x10000": Fault(
+        lambda folder: [
+            save_as(path(folder), Image.new(mode, (10_000, 10_000)))
+            for path, mode in ((street_image, "RGB"), (labels, "L"))
+        ],
+        TRAINS,
+    ),
+    "labels of another size": Fault(
+        lambda folder: resize(50, 40)(labels(folder)),
+        r"labelTrainIds\.png.*(another size|size)",
+    ),
+    "labels of 16 bits": Fault(
+        relabel(lambda ids: ids.astype(np.uint16)), r"labelTrainIds\.png.*mode I;16"
+    ),
+    "labels in colour": Fault(
+        relabel(lambda ids: np.stack([ids] * 3, -1)), r"labelTrainIds\.png.*mode RGB"
+    ),
+    "labels with ids out of range": Fault(
+        relabel(lambda ids: np.full_like(ids, 33)),
+        r"labelTrainIds\.png: ids \[33\] are",
+    ),
+    "labels all void": Fault(relabel(lambda ids: np.full_like(ids, 255)), TRAINS),
+    "no images": Fault(
+        lambda folder: [p.unlink() for p in folder.glob("leftImg8bit/train/*/*")],
+        r"leftImg8bit/train: there is no image",
+    ),
+    "folder of images missing": Fault(
+        lambda folder: shutil.rmtree(folder / "leftImg8bit/train"),
+        r"leftImg8bit/train: FileNotFoundError",
+    ),
+}
+FAULTS = {"pose": POSE_FAULTS, "seg": SEG_FAULTS}
+
+
+# ----------------------------------------------------------------- what comes of it
+def make_model(task: str, data: Path) -> torch.nn.Module:
+    return network_from_config(small_config(task, data)).train()
+
+
+def train_once(task: str, data: Path, model: torch.nn.Module, kind: str | None = None):
+    """Read the whole training set of a config and compute the losses of its batches.
+
+    Returns:
+        The number of samples.
+    """
+    cfg = small_config(task, data)
+    cfg.train_dataloader.dataset.type = kind or cfg.train_dataloader.dataset.type
+    init_default_scope(cfg.default_scope)
+    np.random.seed(0)
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    samples = [dataset[index] for index in range(len(dataset))]
+    # Two samples a batch: a single one has no statistics everywhere.
+    for start in range(0, len(samples), 2):
+        batch = pseudo_collate(samples[start : start + 2])
+        batch = model.data_preprocessor(batch, training=True)
+        loss, _ = model.parse_losses(model(**batch, mode="loss"))
+        model.zero_grad()
+        loss.backward()
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        if not loss.isfinite() or not all(g.isfinite().all() for g in gradients):
+            raise FloatingPointError(f"the loss is {loss.item()}")
+    return len(samples)
+
+
+def describe(task: str, fault: Fault, good: Path, model, kind=None) -> str:
+    """What comes of a fault, in a line."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        shutil.copytree(good, data)
+        fault.damage(data)
+        try:
+            return f"trains on {train_once(task, data, model, kind)}"
+        except Exception as error:
+            text = re.sub(r"\s+", " ", str(error)).replace(f"{data}/", "")
+            return f"{type(error).__name__}: {text[:150]}"
+
+
+def main() -> None:
+    chosen = sys.argv[1:]
+    for task, faults in FAULTS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            good = make_data(task, Path(folder) / task, 2, 1)
+            model = make_model(task, good)
+            print(f"{task}: {train_once(task, good, model)} samples")
+            for name, fault in faults.items():
+                if chosen and not any(word in name for word in chosen):
+                    continue
+                print(f"- {name}")
+                for kind in (UPSTREAM[task], None):
+                    says = describe(task, fault, good, model, kind)
+                    print(f"    {'ours' if kind is None else 'theirs'}: {says}")
+
+
+if __name__ == "__main__":
+    main()

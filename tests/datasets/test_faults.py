@@ -1,0 +1,89 @@
+"""Bad data either trains on or stops with an error that names file and field."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from mmengine import Config
+from mmengine.registry import DATASETS, init_default_scope
+
+from mmlitehrnet.datasets.faults import DataError
+from mmlitehrnet.sample_data import make_mpii
+from tests.datasets.data_faults import FAULTS, TRAINS, make_model, train_once
+from tests.robustness.recipes import make_data, small_config
+from tests.running import ROOT
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A good data set of each task, and a model."""
+    folder = tmp_path_factory.mktemp("good")
+    made = {}
+    for task in FAULTS:
+        data = make_data(task, folder / task, 2, 1)
+        made[task] = (data, make_model(task, data))
+    return made
+
+
+@pytest.mark.parametrize("task", FAULTS)
+def test_good_data_trains(good, task):
+    assert train_once(task, *good[task]) >= 2
+
+
+@pytest.mark.parametrize(
+    "task, name", [(task, name) for task in FAULTS for name in FAULTS[task]]
+)
+def test_fault(good, task, name, tmp_path):
+    source, model = good[task]
+    data = tmp_path / "data"
+    shutil.copytree(source, data)
+    fault = FAULTS[task][name]
+    fault.damage(data)
+    if fault.message is TRAINS:
+        assert train_once(task, data, model) > 0
+        return
+    with pytest.raises(DataError) as caught:
+        train_once(task, data, model)
+    assert re.search(fault.message, str(caught.value).replace("\n", " "))
+    assert str(data) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda found: found[0].update(bbox=[5, 5, 0, 9]), "bbox is not usable"),
+        (lambda found: found[0].update(bbox=[5, float("nan"), 5, 9]), "bbox is not us"),
+        (lambda found: found[0].update(image_id=7), "KeyError: 7"),
+        (lambda found: found[0].pop("score"), "KeyError: 'score'"),
+        (lambda found: found.clear(), "there is nobody in it"),
+    ],
+    ids=["zero size", "NaN", "unknown image", "no score", "empty"],
+)
+def test_fault_of_detected_boxes(good, change, message, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(good["pose"][0], data)
+    cfg = small_config("pose", data)
+    path = Path(cfg.val_dataloader.dataset.bbox_file)
+    found = json.loads(path.read_text())
+    change(found)
+    path.write_text(json.dumps(found))
+    init_default_scope("mmpose")
+    with pytest.raises(DataError, match=f"{path.name}: .*{message}"):
+        DATASETS.build(cfg.val_dataloader.dataset)
+
+
+def test_fault_of_mpii(tmp_path):
+    make_mpii(tmp_path / "data", 2, 1, quiet=True)
+    path = tmp_path / "data/annotations/mpii_train.json"
+    people = json.loads(path.read_text())
+    people[1]["joints"][3] = [float("nan"), 4]
+    path.write_text(json.dumps(people))
+    cfg = Config.fromfile(ROOT / "configs/pose/litehrnet_18_mpii_256x256.py")
+    cfg.train_dataloader.dataset.data_root = f"{tmp_path}/data/"
+    init_default_scope("mmpose")
+    with pytest.raises(
+        DataError, match=r"mpii_train\.json.*annotation 1 of .*keypoint"
+    ):
+        DATASETS.build(cfg.train_dataloader.dataset)

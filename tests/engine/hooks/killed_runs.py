@@ -1,0 +1,117 @@
+"""Kill a training run with SIGKILL ten times, at random moments and while it writes.
+
+    python -m tests.engine.hooks.killed_runs WORK_DIR
+
+Every run resumes what the last one left; the one after the last kill may end. Prints
+what happened as JSON. The runs are forks of this process, which has imported
+everything already.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import torch
+from mmengine.hooks import Hook
+
+from tests.robustness.tiny_runner import Line, tiny_runner
+
+KILLS = 10
+ITERS = 80
+INTERVAL = 2
+STEP_TIME = 0.01
+#: Seconds that the disk takes for a checkpoint: most of a run's time.
+WRITE_TIME = 0.03
+
+
+class TakeTime(Hook):
+    """Steps that are long enough to be killed in."""
+
+    def after_train_iter(self, runner, *args, **kwargs):
+        time.sleep(STEP_TIME)
+
+
+def train(work_dir: Path, log: Path) -> None:
+    """Resume and train to the end, unless killed."""
+    with log.open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    flush = os.fsync
+
+    def slow_disk(descriptor):
+        time.sleep(WRITE_TIME)
+        flush(descriptor)
+
+    os.fsync = slow_disk
+    hook = dict(interval=INTERVAL, max_keep_ckpts=1)
+    # A megabyte with the state of the optimizer.
+    runner = tiny_runner(
+        work_dir, hook, Line(width=20_000), ITERS, [TakeTime()], resume=True
+    )
+    runner.train()
+
+
+def start(work_dir: Path, log: Path) -> int:
+    """Train in a process of its own; give its number."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        train(work_dir, log)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def kill_once(work_dir: Path, log: Path, while_writing: bool) -> bool:
+    """Start a run and kill it; tell whether it was writing."""
+    child = start(work_dir, log)
+    saved = newest(work_dir)
+    # Each run gets somewhere, or ten of them would get nowhere.
+    while newest(work_dir) == saved:
+        time.sleep(0.001)
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return False
+    time.sleep(random.uniform(0, 5 * WRITE_TIME))
+    while while_writing and not partial(work_dir):
+        time.sleep(0.001)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return partial(work_dir)
+
+
+def newest(work_dir: Path) -> int:
+    """The step of the newest checkpoint."""
+    steps = [int(path.stem.split("_")[1]) for path in work_dir.glob("iter_*.pth")]
+    return max(steps, default=0)
+
+
+def partial(work_dir: Path) -> bool:
+    return any(work_dir.glob("*.partial"))
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    random.seed(int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    work_dir = Path(sys.argv[1])
+    work_dir.mkdir(parents=True)
+    # What MMEngine imports late is imported here, once for all runs.
+    tiny_runner(work_dir / "imports", iters=1).train()
+    reached, writing = [], []
+    for number in range(KILLS):
+        log = work_dir / f"killed_{number}.log"
+        writing.append(kill_once(work_dir, log, while_writing=number % 2 == 0))
+        reached.append(newest(work_dir))
+    child = start(work_dir, work_dir / "last.log")
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps(dict(reached=reached, writing=writing, status=status)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""Killed runs, full disks, checkpoints that are damaged or do not fit."""
+
+import json
+import os
+import re
+import shutil
+
+import pytest
+import torch
+
+from mmlitehrnet.checkpoints import CheckpointError, load_checkpoint
+from tests.checkpoints.test_reading import flip_a_bit
+from tests.checkpoints.test_unpickling import HARM
+from tests.engine.hooks.killed_runs import INTERVAL, ITERS, KILLS
+from tests.engine.test_file_backends import disk_full_above, names_of
+from tests.robustness.tiny_runner import Line, tiny_runner
+from tests.running import run_python
+
+
+def test_a_run_killed_ten_times_ends_with_all_its_steps(tmp_path):
+    work_dir = tmp_path / "work"
+    done = run_python("-m", "tests.engine.hooks.killed_runs", work_dir, timeout=300)
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["status"] == 0, (work_dir / "last.log").read_text()[-3000:]
+    assert len(report["writing"]) == KILLS
+    assert sum(report["writing"]) >= KILLS // 2  # kills while a file was written
+    # No step was lost: what a kill left is where the next run went on, or later.
+    assert report["reached"] == sorted(report["reached"])
+    assert 0 < report["reached"][-1] < ITERS
+    last = torch.load(work_dir / f"iter_{ITERS}.pth")
+    assert last["meta"]["iter"] == ITERS
+    assert last["optimizer"]["state"][0]["step"] == ITERS
+    # Nothing is left behind: neither half a file nor an older checkpoint.
+    assert names_of(work_dir) == {f"iter_{ITERS}.pth"}
+    resumed = [f"resumed epoch: 0, iter: {step}" for step in range(0, ITERS, INTERVAL)]
+    assert any(line in (work_dir / "last.log").read_text() for line in resumed)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of eight steps: its folder has the checkpoints of steps 6 and 8."""
+    folder = tmp_path_factory.mktemp("finished")
+    tiny_runner(folder).train()
+    return folder
+
+
+@pytest.fixture
+def work_dir(finished, tmp_path):
+    """A copy of it, to be damaged."""
+    folder = tmp_path / "work"
+    shutil.copytree(finished, folder)
+    (folder / "last_checkpoint").write_text(str(folder / "iter_8.pth"))
+    return folder
+
+
+def truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def empty(path):
+    os.truncate(path, 0)
+
+
+def alter(path):
+    flip_a_bit(path, torch.load(path)["state_dict"]["backbone.weight"])
+
+
+DAMAGES = {
+    "truncated": (truncate, "truncated or damaged"),
+    "empty": (empty, "is empty"),
+    "altered": (alter, "was altered"),
+    "missing": (os.unlink, "no such file"),
+}
+
+
+@pytest.mark.parametrize("damage, message", DAMAGES.values(), ids=DAMAGES)
+def test_resumes_from_the_checkpoint_before(work_dir, damage, message, capfd):
+    damage(work_dir / "iter_8.pth")
+    runner = tiny_runner(work_dir, iters=10, resume=True)
+    runner.train()
+    assert runner.iter == 10
+    log = "".join(capfd.readouterr())
+    assert message in log
+    assert f"resuming from {work_dir / 'iter_6.pth'}" in log
+    assert torch.load(work_dir / "iter_10.pth")["optimizer"]["state"][0]["step"] == 10
+
+
+@pytest.mark.parametrize("content", ["", None], ids=["empty", "missing"])
+def test_last_checkpoint_is_mended(work_dir, content):
+    """A run can die between a checkpoint and the file that names it."""
+    last = work_dir / "last_checkpoint"
+    last.unlink() if content is None else last.write_text(content)
+    runner = tiny_runner(work_dir, iters=8, resume=True)
+    runner.train()
+    assert runner.iter == 8 and last.read_text() == str(work_dir / "iter_8.pth")
+
+
+def test_says_where_nothing_is_left_to_resume(work_dir):
+    for path in work_dir.glob("*.pth"):
+        truncate(path)
+    with pytest.raises(CheckpointError, match=r"iter_8\.pth .*without --resume"):
+        tiny_runner(work_dir, resume=True).train()
+
+
+def test_a_damaged_file_that_was_named_is_not_replaced(work_dir):
+    truncate(work_dir / "iter_8.pth")
+    options = dict(resume=True, load_from=str(work_dir / "iter_8.pth"))
+    with pytest.raises(CheckpointError, match=r"iter_8.*newest whole .*iter_6\.pth"):
+        tiny_runner(work_dir, **options).train()
+
+
+def test_resuming_without_a_checkpoint_starts_at_zero(tmp_path):
+    runner = tiny_runner(tmp_path, iters=2, resume=True)
+    runner.train()
+    assert runner.iter == 2
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, keep):
+    wide = dict(width=20_000)  # a checkpoint of 1.4 MB
+    hook = dict(max_keep_ckpts=keep)
+    tiny_runner(tmp_path, hook, Line(**wide), iters=2).train()
+    before = (tmp_path / "iter_2.pth").read_bytes()
+    runner = tiny_runner(tmp_path, hook, Line(**wide), iters=4, resume=True)
+    with disk_full_above(500_000), pytest.raises(OSError) as caught:
+        runner.train()
+    message = str(caught.value)
+    assert "iter_4.pth was not saved (File too large)" in message
+    assert "MiB are free" in message and "--resume" in message
+    assert names_of(tmp_path) == {"iter_2.pth"}
+    assert (tmp_path / "iter_2.pth").read_bytes() == before
+    # Once there is room, it goes on.
+    runner = tiny_runner(tmp_path, hook, Line(**wide), iters=4, resume=True)
+    runner.train()
+    assert runner.iter == 4 and (tmp_path / "iter_4.pth").exists()
+
+
+def test_a_run_executes_nothing_of_a_checkpoint_that_is_named(
+    work_dir, tmp_path, monkeypatch
+):
+    mark, path = tmp_path / "ran", tmp_path / "evil.pth"
+    content = load_checkpoint(work_dir / "iter_8.pth")
+    torch.save({**content, "extra": HARM["system"](mark)}, path)
+    for resume in (False, True):
+        runner = tiny_runner(tmp_path / "new", load_from=str(path), resume=resume)
+        with pytest.raises(CheckpointError, match=r"more .*trust_checkpoint=True"):
+            runner.train()
+        assert not mark.exists()
+    trusting = dict(trust_checkpoint=True)
+    # PyTorch from 2.6 on wants to be told, too; before, it does not know this variable.
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    tiny_runner(tmp_path / "new", trusting, load_from=str(path)).train()
+    assert mark.exists()
+
+
+def save(path, model):
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    return str(path)
+
+
+def run_from(path, tmp_path, capfd=None, model=None, hook=None, **options):
+    runner = tiny_runner(
+        tmp_path / "work", hook, model or Line(), iters=1, load_from=path, **options
+    )
+    runner.train()
+    return "".join(capfd.readouterr()) if capfd else ""
+
+
+def test_load_from_another_head_is_reported(tmp_path, capfd):
+    path = save(tmp_path / "model.pth", Line(outputs=3))
+    log = run_from(path, tmp_path, capfd)
+    assert re.search(r"model\.pth: 2 tensors are taken; 2 tensors .* head\.weight", log)
+
+
+def test_load_from_another_backbone_stops(tmp_path, capfd):
+    path = save(tmp_path / "model.pth", Line(width=5))
+    with pytest.raises(CheckpointError, match=r"backbone\.weight of \(5, 4\).*parti"):
+        run_from(path, tmp_path)
+    log = run_from(path, tmp_path, capfd, hook=dict(partial_weights=True))
+    assert "does not fit the model" in log
+
+
+def test_resuming_from_mere_weights_stops(tmp_path):
+    path = save(tmp_path / "model.pth", Line())
+    with pytest.raises(CheckpointError, match=r"cannot be resumed.*use load_from"):
+        run_from(path, tmp_path, resume=True)
+
+
+def test_a_run_with_a_one_cycle_schedule_goes_on(tmp_path):
+    """MMEngine stores the schedule's curve, a method, with its state."""
+    schedule = dict(type="OneCycleLR", eta_max=0.01, total_steps=8, by_epoch=False)
+    tiny_runner(tmp_path, iters=4, param_scheduler=schedule).train()
+    path = tmp_path / "iter_4.pth"
+    runner = tiny_runner(
+        tmp_path, param_scheduler=schedule, resume=True, load_from=str(path)
+    )
+    runner.train()
+    assert runner.iter == 8

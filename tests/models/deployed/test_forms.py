@@ -1,0 +1,19 @@
+"""Each runtime has its form; dynamic convolution has forms of its own."""
+
+import pytest
+
+from mmlitehrnet.deploy import switch_to_deploy
+from mmlitehrnet.models.deployed.forms import FORMS
+from tests.models.deployed.networks import NETWORKS, trained
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("target", FORMS)
+@pytest.mark.parametrize("name", ["LITE", "DITE"])
+def test_dynamic_convolution_has_forms_of_its_own(name, target, batch_size):
+    net = switch_to_deploy(trained(NETWORKS[name]), target, batch_size)
+    form = net.deployed.form
+    plain = name == "DITE" and (target == "onnxruntime" or batch_size > 1)
+    assert form.halves == plain
+    assert form == FORMS[target] or plain
+    assert form.even_sizes == FORMS[target].even_sizes

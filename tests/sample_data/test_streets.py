@@ -1,0 +1,153 @@
+"""Generated streets and shapes: read as Cityscapes and ImageNet, with true labels."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmlitehrnet.sample_data import imagenet, make_cityscapes, make_imagenet, vehicles
+from mmlitehrnet.sample_data.cityscapes import TRAIN_ID
+from mmlitehrnet.sample_data.drawing import Canvas
+from mmlitehrnet.sample_data.streets import CLASSES, ID
+
+TRAIN, VAL = 3, 12
+SIZE = (128, 256)
+REAL = Path(__file__).parents[2] / "shared/data/cityscapes/gtFine/val/frankfurt"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("cityscapes")
+    return make_cityscapes(out, TRAIN, VAL, size=SIZE, quiet=True)
+
+
+def blank_view():
+    image, labels = (
+        np.full((160, 320, 3), 200, np.uint8),
+        np.zeros((160, 320), np.uint8),
+    )
+    rng = np.random.default_rng(0)
+    return vehicles.View(rng, Canvas(image, labels), 300.0, (160, 72), 1.4)
+
+
+def test_train_ids_are_those_of_mmsegmentation():
+    from mmseg.datasets import CityscapesDataset
+
+    assert tuple(CLASSES) == CityscapesDataset.METAINFO["classes"]
+    assert [TRAIN_ID[number] for number in CLASSES.values()] == list(range(19))
+    assert (np.delete(TRAIN_ID, list(CLASSES.values())) == 255).all()
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"no real Cityscapes image at {REAL}")
+def test_ids_are_those_of_the_real_data():
+    ids, train = (
+        cv2.imread(str(REAL / f"frankfurt_000000_000294_gtFine_{kind}.png"), -1)
+        for kind in ("labelIds", "labelTrainIds")
+    )
+    # The two maps were made smaller one by one, so their borders differ a little.
+    assert (TRAIN_ID[ids] == train).mean() > 0.95
+
+
+def test_files_lie_as_in_cityscapes(folder):
+    cities = {}
+    for split, count in (("train", TRAIN), ("val", VAL)):
+        images = sorted(folder.glob(f"leftImg8bit/{split}/*/*_leftImg8bit.png"))
+        assert len(images) == count
+        cities[split] = {path.parent.name for path in images}
+        for path in images:
+            truth = folder / "gtFine" / split / path.parent.name
+            stem = path.name.removesuffix("_leftImg8bit.png")
+            ids, train = (
+                cv2.imread(str(truth / f"{stem}_gtFine_{kind}.png"), -1)
+                for kind in ("labelIds", "labelTrainIds")
+            )
+            assert cv2.imread(str(path), -1).shape == (*SIZE, 3)
+            assert ids.shape == SIZE and set(np.unique(ids)) <= set(ID.values())
+            assert (TRAIN_ID[ids] == train).all()
+    assert not cities["train"] & cities["val"]
+
+
+def test_mmsegmentation_reads_it_and_the_truth_scores_100(folder):
+    from mmcv.transforms import LoadImageFromFile
+    from mmengine.structures import PixelData
+    from mmseg.datasets import CityscapesDataset
+    from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs
+    from mmseg.evaluation import IoUMetric
+
+    dataset = CityscapesDataset(
+        data_root=str(folder),
+        data_prefix=dict(img_path="leftImg8bit/val", seg_map_path="gtFine/val"),
+        pipeline=[LoadImageFromFile(), LoadAnnotations(), PackSegInputs()],
+    )
+    assert len(dataset) == VAL
+    truth, blank = IoUMetric(), IoUMetric()
+    truth.dataset_meta = blank.dataset_meta = dataset.metainfo
+    seen = set()
+    for item in dataset:
+        sample = item["data_samples"]
+        labels = sample.gt_sem_seg.data
+        seen |= set(labels.unique().tolist())
+        # In evaluation a network never predicts void.
+        sample.pred_sem_seg = PixelData(data=labels.clone().clamp(max=18))
+        truth.process({}, [sample.to_dict()])
+        sample.pred_sem_seg = PixelData(data=labels.clone().fill_(0))
+        blank.process({}, [sample.to_dict()])
+    assert seen == {*range(19), 255}
+    assert truth.evaluate(VAL)["mIoU"] == pytest.approx(100)
+    assert blank.evaluate(VAL)["mIoU"] < 5
+
+
+def test_the_sky_is_above_the_road_and_light_varies(folder):
+    means = []
+    for path in folder.glob("leftImg8bit/val/*/*.png"):
+        truth = str(path).replace("leftImg8bit.png", "gtFine_labelIds.png")
+        ids = cv2.imread(truth.replace("/leftImg8bit/", "/gtFine/"), -1)
+        rows = {name: np.nonzero(ids == ID[name])[0] for name in ("sky", "road")}
+        assert rows["road"].mean() > SIZE[0] / 2 > np.append(rows["sky"], 0).mean()
+        assert 0.1 < (ids == ID["road"]).mean() < 0.6
+        means.append(cv2.imread(str(path)).mean())
+    assert np.std(means) > 4
+
+
+@pytest.mark.parametrize("kind", vehicles.VEHICLES)
+@pytest.mark.parametrize("heading", [0, 60, 90, 180])
+def test_a_vehicle_is_labelled_where_it_is_drawn(kind, heading, monkeypatch):
+    # Without the shadow, which belongs to the ground.
+    monkeypatch.setattr(vehicles.View, "shadow", lambda *args: None)
+    view = blank_view()
+    vehicles.draw_vehicle(view, kind, 1.0, 22.0, heading, 9)
+    marked = view.canvas.labels == 9
+    changed = np.abs(view.canvas.image.astype(int) - 200).max(-1) > 12
+    assert (changed & marked).sum() / (changed | marked).sum() > 0.8
+    assert 72 < np.nonzero(marked.any(1))[0].max() < 150
+
+
+@pytest.mark.parametrize("kind", vehicles.TWO_WHEELERS)
+@pytest.mark.parametrize("heading", [0, 90, 180])
+def test_a_rider_sits_on_the_saddle(kind, heading):
+    view = blank_view()
+    vehicles.draw_two_wheeler(view, kind, 0.0, 7.0, heading, 3, 4)
+    bike, rider = (np.nonzero(view.canvas.labels == label)[0] for label in (3, 4))
+    assert len(bike) > 40 and len(rider) > 100
+    assert rider.min() < bike.min() and rider.max() < bike.max()
+
+
+def test_mmpretrain_reads_the_shapes(tmp_path):
+    from mmpretrain.datasets import ImageNet
+
+    folder = make_imagenet(tmp_path, 7, 2, size=(48, 64), quiet=True)
+    data = ImageNet(data_root=str(folder), split="train")
+    assert [sample["gt_label"] for sample in data] == [0, 1, 2, 3, 4, 5, 0]
+    for sample in data:
+        assert cv2.imread(sample["img_path"]).shape == (48, 64, 3)
+        assert list(imagenet.SHAPES)[sample["gt_label"]] in sample["img_path"]
+
+
+def test_shapes_differ():
+    images = [
+        imagenet.draw_shape(np.random.default_rng(0), (64, 64), label).astype(int)
+        for label in range(len(imagenet.SHAPES))
+    ]
+    for i, image in enumerate(images):
+        assert all(np.abs(image - other).max() > 50 for other in images[:i])
