@@ -23,7 +23,7 @@ from .channels import (
     select,
     unscaled,
 )
-from .convs import ChannelScale, dense_conv
+from .convs import ChannelScale, Conv, dense_conv
 from .fold import folded_chain, norm_affine, read_conv
 from .forms import Form
 from .resize import concatenated, expand, has_factor, means, size_of
@@ -46,8 +46,10 @@ class Masked(nn.Module):
         super().__init__()
         self.logits = dense_conv(read_conv(conv), half, _MASK)
         # One copy of the mask for each channel, where it cannot be broadcast.
-        copies = torch.ones(half.size, dtype=torch.float64)
-        self.copies = ChannelScale(copies) if form.expands else nn.Identity()
+        self.copies: nn.Module = nn.Identity()
+        if form.expands:
+            ones = torch.ones(half.size, 1, 1, 1, dtype=torch.float64)
+            self.copies = Conv(ones, torch.zeros(half.size))
         self.products = form.halves
 
     def mask(self, x: Tensor) -> Tensor:
