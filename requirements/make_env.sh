@@ -92,9 +92,10 @@ make_reference() {
     "$python" -m venv "$env"
     install pip
     install wheel setuptools cython ninja psutil numpy torch torchvision openmim
-    # A build must see this torch, this numpy, this setuptools.
+    # A build must see this torch, this numpy, this setuptools. Where mim's list of wheels
+    # cannot be reached, pip would try again for each requirement of mmcv.
     step 2/3 "mmcv: prebuilt, or its operators compiled"
-    PIP_CONSTRAINT=$here/$pins MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} \
+    PIP_RETRIES=0 PIP_CONSTRAINT=$here/$pins MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} \
         "$env/bin/mim" install "${quiet[@]}" --no-build-isolation mmcv
     step 3/3 "all others"
     install --no-build-isolation -r "$here/stack.txt" -r "$here/tests.txt"

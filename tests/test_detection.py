@@ -43,7 +43,7 @@ def test_every_config_trains_and_is_evaluated(folder, name, monkeypatch):
     assert -1 <= scores["coco/bbox_mAP"] <= 1
 
 
-def test_mim_trains(folder):
+def test_mim_trains_and_tests(folder):
     config = ROOT / "configs/det/litehrnet_18_gfl_person_416x416.py"
     train = ["train", "mmdet", config, "--auto-scale-lr", "--cfg-options"]
     options = [
@@ -59,4 +59,9 @@ def test_mim_trains(folder):
     ]
     log = mim(*train, *options, cwd=folder)
     assert "coco/bbox_mAP:" in log
-    assert (folder / f"work_dirs/{config.stem}/epoch_1.pth").exists()
+    weights = f"work_dirs/{config.stem}/epoch_1.pth"
+    assert (folder / weights).exists()
+    # MMDetection imports its models before the config's imports, with mmcv's operators.
+    test = ["test", "mmdet", config, "--checkpoint", weights, "--cfg-options"]
+    log = mim(*test, "model.test_cfg.score_thr=0", cwd=folder)
+    assert "coco/bbox_mAP:" in log

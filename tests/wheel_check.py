@@ -89,7 +89,7 @@ def main() -> None:
         run(python, tools / "make_sample_data.py", *people, cwd=folder)
         mim, weights = folder / "new/bin/mim", f"work_dirs/{CONFIG}/epoch_1.pth"
         log = run(mim, "train", "mmpose", config, "--cfg-options", *OPTIONS, cwd=folder)
-        assert "Epoch(train) [1][2/2]" in log, log[-2000:]
+        assert "Epoch(train) [1][3/3]" in log, log[-2000:]
         options = [option for option in OPTIONS if option.startswith("test_")]
         log = run(
             mim, "test", "mmpose", config, "--checkpoint", weights, "--cfg-options",

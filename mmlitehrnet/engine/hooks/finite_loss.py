@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -33,9 +34,13 @@ class FiniteLossHook(Hook):
             FloatingPointError: If one is not finite.
         """
         for name, value in (outputs or {}).items():
-            if "loss" in name and not math.isfinite(float(value)):
+            if "loss" not in name:
+                continue
+            # torch warns of float(loss) where the loss requires its gradient.
+            number = value.item() if isinstance(value, torch.Tensor) else value
+            if not math.isfinite(number):
                 raise FloatingPointError(
-                    f"{name} is {float(value)} at iteration {runner.iter + 1}; the "
+                    f"{name} is {number} at iteration {runner.iter + 1}; the "
                     f"batch holds {', '.join(image_paths(data_batch)) or 'no images'}. "
                     "No checkpoint was written with these weights: resume from the "
                     "last one with a lower learning rate or without the bad data"

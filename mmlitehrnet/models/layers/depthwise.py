@@ -22,6 +22,13 @@ else:
     is_compiling = torch._utils.is_compiling
 
 
+def autocasts_on_cpu() -> bool:
+    """Whether the CPU's mixed precision is on."""
+    if hasattr(torch, "get_autocast_dtype"):  # torch 2.4 and later
+        return torch.is_autocast_enabled("cpu")
+    return torch.is_autocast_cpu_enabled()
+
+
 class _DepthwiseConv(torch.autograd.Function):
     """Depthwise convolution whose input gradient is a convolution again.
 
@@ -91,9 +98,9 @@ def depthwise_conv2d(
         and torch.is_grad_enabled()
         and (x.requires_grad or weight.requires_grad)
         and x.dtype == weight.dtype
-        and not torch.is_autocast_cpu_enabled()
-        and not torch.jit.is_tracing()
         and not is_compiling()
+        and not autocasts_on_cpu()
+        and not torch.jit.is_tracing()
     )
     if fast:
         return _DepthwiseConv.apply(x, weight, stride, padding)
