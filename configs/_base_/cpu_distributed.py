@@ -14,8 +14,9 @@ _base_ = []
 
 import mmlitehrnet.engine.cpu_distributed  # noqa: E402, F401
 
-# Normalisation layers keep their own statistics, as MMEngine's wrapper does by default;
-# SyncBuffersHook (pose) or SyncBN (segmentation) makes them agree.
+# Each process normalises by its own images, SyncBN too: PyTorch's needs GPUs. Running
+# statistics are not broadcast at each step, as by default in MMEngine: SyncBuffersHook
+# (pose) averages them after an epoch; a segmentor's checkpoint has the first process's.
 model_wrapper_cfg = dict(
     type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False
 )

@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import os
 
-import mmcv.cnn  # noqa: F401  Registers PyTorch's SyncBN.
+import mmcv.cnn  # noqa: F401  Registers PyTorch's SyncBN, which is replaced.
 import torch
 import torch.distributed as dist
 from mmengine.registry import MODELS
-
-from ..models.layers.norm import SyncBatchNorm
+from torch import nn
 
 
 def init_gloo() -> None:
-    """Make the process group, and let 'SyncBN' of all layers work on the CPU."""
+    """Make the process group, and let 'SyncBN' in a config build ordinary BN.
+
+    PyTorch's ``SyncBatchNorm`` takes CUDA tensors only.
+    """
     if "RANK" not in os.environ or torch.cuda.is_available() or dist.is_initialized():
         return
     dist.init_process_group("gloo")
-    # PyTorch's own takes CUDA tensors only; the heads of other packages ask for it.
-    MODELS.register_module(name="SyncBN", module=SyncBatchNorm, force=True)
+    MODELS.register_module(name="SyncBN", module=nn.BatchNorm2d, force=True)
 
 
 init_gloo()

@@ -37,10 +37,6 @@ CONFIGS = {
     "pose": "configs/pose/litehrnet_18_coco_256x192.py",
     "seg": "configs/seg/litehrnet_18_cityscapes_512x1024.py",
 }
-#: task -> package as `mim` knows it
-PACKAGES = {"pose": "mmpose", "seg": "mmsegmentation"}
-#: task -> name of the validation score
-SCORES = {"pose": "coco/AP", "seg": "mIoU"}
 
 
 def make_data(task: str, folder: Path, num_train: int = 4, num_val: int = 3) -> Path:

@@ -1,11 +1,13 @@
-"""Train all four backbones for a few steps of a whole batch, shared by the processes.
+"""Train all four backbones for a few steps of a batch that the processes share.
 
     python -m torch.distributed.run --nproc_per_node 2 \
-        -m tests.robustness.equal_batches DATA_FOLDER OUT_FOLDER
+        -m tests.engine.equal_batches DATA_FOLDER OUT_FOLDER
 
-Writes the losses and the parameters that this process ends with to
-``OUT_FOLDER/{world size}_{rank}.pth``. What differs between the numbers of processes
-is left out: random augmentation, and means over unequal numbers of labelled pixels.
+A single process takes the parts of the batch one after the other, as two take them side
+by side, and adds up their gradients. Writes the losses and the parameters that this
+process ends with to ``OUT_FOLDER/{world size}_{rank}.pth``. What differs between the
+numbers of processes is left out: random augmentation, and means over unequal numbers of
+labelled pixels.
 """
 
 import sys
@@ -15,13 +17,39 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
+from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import Runner
+from torch.utils.data import Sampler
 
 from tests.robustness.recipes import CONFIGS, TINY, small_config
 from tests.running import ROOT
 
-BATCH = 4
+PARTS = 2
+SIZE = 2
 STEPS = 3
+
+
+@DATA_SAMPLERS.register_module()
+class PartsSampler(Sampler):
+    """The samples of each process; of all processes in turn if there is only one."""
+
+    def __init__(self, dataset, seed=None):
+        ranks = range(PARTS) if get_world_size() == 1 else [get_rank()]
+        self.indices = [
+            ((step * SIZE + place) * PARTS + rank) % len(dataset)
+            for step in range(STEPS)
+            for rank in ranks
+            for place in range(SIZE)
+        ]
+
+    def __iter__(self):
+        return iter(self.indices)
+
+    def __len__(self):
+        return len(self.indices)
+
+    def set_epoch(self, epoch):
+        """Every epoch is the same."""
 
 
 class RecordLosses(Hook):
@@ -35,20 +63,25 @@ class RecordLosses(Hook):
 
 
 def equal_config(task: str, data: Path, backbone: str) -> Config:
-    """A config whose loss does not depend on the number of processes."""
+    """A config whose gradients do not depend on the number of processes."""
     cfg = small_config(task, data / task, backbone)
-    cfg.train_dataloader.batch_size = BATCH // get_world_size()
-    cfg.train_dataloader.sampler.shuffle = False
+    rounds = PARTS // get_world_size()
+    cfg.optim_wrapper.accumulative_counts = rounds
+    cfg.train_dataloader.batch_size = SIZE
+    cfg.train_dataloader.sampler = dict(type="PartsSampler")
     random = ("Random", "GetRandom")
     steps = cfg.train_dataloader.dataset.pipeline
     cfg.train_dataloader.dataset.pipeline = [
         step for step in steps if not step.type.startswith(random)
     ]
-    # Batch normalisation over the whole batch, however many processes share it.
-    cfg.model.backbone.norm_cfg = dict(type="SyncBN")
+    cfg.model.backbone.norm_cfg = dict(type="BN")
     if task == "seg":
+        # The head keeps the SyncBN of the shipped config, which becomes BN.
+        assert cfg.model.decode_head.norm_cfg.type == "SyncBN"
         cfg.model.decode_head.loss_decode.avg_non_ignore = False
-    cfg.train_cfg = dict(type="IterBasedTrainLoop", max_iters=STEPS, val_interval=99)
+    cfg.train_cfg = dict(
+        type="IterBasedTrainLoop", max_iters=STEPS * rounds, val_interval=99
+    )
     cfg.param_scheduler = None
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
@@ -74,7 +107,6 @@ def train(task: str, backbone: str, data: Path, out: Path) -> dict:
     return dict(
         losses=record.losses,
         weights={name: p.detach() for name, p in network.named_parameters()},
-        buffers={name: b.detach() for name, b in network.named_buffers()},
         wrapper=type(runner.model).__name__,
         finds_unused=getattr(runner.model, "find_unused_parameters", None),
     )
