@@ -17,13 +17,13 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, Registry
 
 from .models import backbones, necks
 
 #: (package, registry) -> our module to import after the package's own.
 LATER_MODULES: dict[tuple[str, str], str] = {
-    ("mmpose", "MODELS"): "mmlitehrnet.models.mmpose_models",
+    ("mmpose", "MODELS"): "mmlitehrnet.models.mmpose_override",
     ("mmpose", "KEYPOINT_CODECS"): "mmlitehrnet.codecs",
     ("mmpose", "VISUALIZERS"): "mmlitehrnet.compat.drawing",
     ("mmpose", "DATASETS"): "mmlitehrnet.datasets.pose",
@@ -47,7 +47,7 @@ def find_registries(package: str) -> ModuleType | None:
         return None
 
 
-def import_with(registry, module: str) -> None:
+def import_with(registry: Registry, module: str) -> None:
     """Import ``module`` after the modules that ``registry`` imports by itself."""
     if all(location in sys.modules for location in registry._locations):
         import_module(module)
@@ -57,9 +57,9 @@ def import_with(registry, module: str) -> None:
 
 def register_all() -> None:
     """Register the networks, and what the packages that are installed need."""
-    for module in (backbones, necks):
-        for name in module.__all__:
-            MODELS.register_module(name=name, module=getattr(module, name), force=True)
+    for models in (backbones, necks):
+        for name in models.__all__:
+            MODELS.register_module(name=name, module=getattr(models, name), force=True)
     for (package, registry), module in LATER_MODULES.items():
         registries = find_registries(package)
         if registries is not None:

@@ -6,21 +6,22 @@ from typing import Any
 
 import numpy as np
 from mmengine.dataset import force_full_init
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.datasets.datasets.body import CocoDataset, MpiiDataset
 from mmpose.registry import DATASETS
 
 from .faults import DataError, named, run_pipeline
 
 #: What every person has, and the shape of it (K: number of keypoints).
-FIELDS = {
+FIELDS: dict[str, tuple[int | str, ...]] = {
     "bbox": (1, 4),
     "keypoints": (1, "K", 2),
     "keypoints_visible": (1, "K"),
 }
 
 
-class _CheckedPersons:
-    """Checks the persons when the annotations are read, and names a sample's errors.
+class _CheckedPersons(BaseCocoStyleDataset):
+    """Checks the persons when annotations are read, and names a sample in its errors.
 
     Raises:
         DataError: If an annotation file cannot be read or gives nobody, or a person's
@@ -38,13 +39,15 @@ class _CheckedPersons:
                 f"{files}: there is nobody in it with a box of some size inside the "
                 "image and a labelled keypoint"
             )
-        for field, shape in FIELDS.items():
-            self._check_field(files, persons, field, shape)
+        for field, sizes in FIELDS.items():
+            self._check_field(files, persons, field, sizes)
         return persons
 
-    def _check_field(self, files: str, persons: list, field: str, shape: tuple) -> None:
+    def _check_field(
+        self, files: str, persons: list[dict], field: str, sizes: tuple[int | str, ...]
+    ) -> None:
         count = self.metainfo["num_keypoints"]
-        shape = tuple(count if size == "K" else size for size in shape)
+        shape = tuple(count if size == "K" else size for size in sizes)
         for person in persons:
             if person[field].shape != shape:
                 raise DataError(
@@ -58,12 +61,12 @@ class _CheckedPersons:
         if field == "bbox":
             # Boxes of annotations without a size are left out; a detector's are not.
             bad |= (values[..., 2:] <= values[..., :2]).any(-1, keepdims=True)
-        bad = bad.reshape(len(persons), -1).any(1)
-        if bad.any():
-            person = persons[int(bad.argmax())]
+        broken = np.flatnonzero(bad.reshape(len(persons), -1).any(1))
+        if len(broken):
+            person = persons[broken[0]]
             raise DataError(
                 f"{files}: {_place(person)}: {field} is not usable: "
-                f"{np.round(person[field][0], 2).tolist()} ({int(bad.sum())} persons "
+                f"{np.round(person[field][0], 2).tolist()} ({len(broken)} persons "
                 "are like that)"
             )
 

@@ -1,6 +1,6 @@
 """Faults of data: what is done to a good data set, and what is to come of it.
 
-    python -m tests.robustness.data_faults
+    python -m tests.datasets.data_faults
 
 prints what comes of each with the datasets of this package and with those of MMPose
 and MMSegmentation; docs/robustness.md has the table.

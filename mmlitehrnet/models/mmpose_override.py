@@ -1,4 +1,4 @@
-"""Take the place of MMPose's own LiteHRNet. Imported with MMPose's models."""
+"""Take the place of MMPose's own LiteHRNet. Imported after MMPose's models."""
 
 from mmpose.registry import MODELS
 
