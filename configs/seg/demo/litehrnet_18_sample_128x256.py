@@ -48,6 +48,6 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, begin=0, end=100, by_epoch=False),
     dict(type="CosineAnnealingLR", T_max=1100, begin=100, end=1200, by_epoch=False),
 ]
-custom_hooks = [dict(type="EMAHook", ema_type="ExpMomentumEMA", momentum=0.01)]
+custom_hooks = [dict(type="EMAHook", momentum=0.01)]
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=300))
 randomness = dict(seed=0)
