@@ -1,14 +1,14 @@
 """Which registries get the backbones, whatever is imported when."""
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.running import ROOT
 
 OURS = """
     import mmlitehrnet
@@ -26,36 +26,81 @@ OURS = """
 """
 
 
-def run(code: str) -> str:
-    """Run code in a fresh interpreter and return what it prints."""
-    env = dict(os.environ, PYTHONPATH=str(ROOT))
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
-        capture_output=True,
+#: Imports what all libraries need and nothing that is tested here, which takes most of
+#: the time, and then runs each line that it reads in a fork.
+SERVER = """
+import json, os, sys, tempfile, traceback
+import cv2, matplotlib.pyplot, mmcv.cnn, mmcv.transforms, mmengine.runner, scipy.stats
+import torchvision
+assert not {"mmdet", "mmlitehrnet", "mmpose", "mmpretrain", "mmseg"} & set(sys.modules)
+for line in sys.stdin:
+    with tempfile.TemporaryFile("w+") as printed:
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                os.dup2(printed.fileno(), 1)
+                os.dup2(printed.fileno(), 2)
+                exec(json.loads(line), {"__name__": "__main__"})
+                sys.stdout.flush()
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            os._exit(status)
+        status = os.waitpid(child, 0)[1]
+        printed.seek(0)
+        print(json.dumps([status, printed.read()]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Run code in a new interpreter and return what it prints."""
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        env=env,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1"),
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+
+    def run(code):
+        server.stdin.write(json.dumps(textwrap.dedent(code)) + "\n")
+        server.stdin.flush()
+        status, printed = json.loads(server.stdout.readline())
+        assert status == 0, printed
+        return printed.strip()
+
+    with server:
+        yield run
 
 
-@pytest.mark.parametrize("before", ["", "import mmpose.models", "import mmseg.models"])
-@pytest.mark.parametrize("after", ["", "import mmpose.models", "import mmpose.apis"])
-def test_any_import_order(before, after):
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("", ""),
+        ("", "import mmpose.apis, mmseg.models"),
+        ("import mmpose.models, mmseg.models", ""),
+        ("import mmseg.models", "import mmpose.models"),
+    ],
+)
+def test_any_import_order(run, before, after):
     run(
         f"{before}\n{textwrap.dedent(OURS)}\n{after}\n"
-        "import mmlitehrnet\n"
         "check('mmpose', 'mmseg')\n"
+        "mmlitehrnet.registry.register_all()  # Once more.\n"
         "check('mmseg', 'mmpose')\n"
     )
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_other_libraries_of_the_family(before):
+def test_other_libraries_of_the_family(run, before):
     models = "import mmdet.models, mmpretrain.models"
-    first, second = (models, "") if before else ("", models)
+    # They are not imported for it.
+    first = models if before else "import sys"
+    second = f"assert not {{'mmdet', 'mmpretrain'}} & set(sys.modules)\n{models}"
     run(
-        f"{first}\n{textwrap.dedent(OURS)}\n{second}\n"
+        f"{first}\n{textwrap.dedent(OURS)}\n{'' if before else second}\n"
         "check('mmdet', 'mmpretrain')\n"
         "import mmdet.registry, mmpretrain.registry\n"
         "for package in (mmdet, mmpretrain):\n"
@@ -64,26 +109,10 @@ def test_other_libraries_of_the_family(before):
     )
 
 
-def test_libraries_are_not_imported_for_it():
-    code = "import sys; print({'mmdet', 'mmpretrain'} & set(sys.modules))"
-    assert run(f"import mmlitehrnet; {code}") == "set()"
-
-
-def test_imported_again():
-    run(
-        textwrap.dedent(OURS)
-        + textwrap.dedent("""
-        check('mmpose')
-        mmlitehrnet.registry.register_all()
-        check('mmpose', 'mmseg')
-        """)
-    )
-
-
 @pytest.mark.parametrize(
     "own, other", [("mmpose", "mmseg.models"), ("mmseg", "mmpose.models")]
 )
-def test_models_of_the_other_package_are_not_imported(own, other):
+def test_models_of_the_other_package_are_not_imported(run, own, other):
     code = f"check({own!r}); import sys; print({other!r} in sys.modules)"
     assert run(textwrap.dedent(OURS) + code) == "False"
 
@@ -92,7 +121,7 @@ def test_models_of_the_other_package_are_not_imported(own, other):
     "absent, present",
     [(["mmseg"], ["mmpose"]), (["mmpose"], ["mmseg"]), (["mmpose", "mmseg"], [])],
 )
-def test_absent_packages(absent, present):
+def test_absent_packages(run, absent, present):
     code = f"""
     import sys
     from importlib.abc import MetaPathFinder
@@ -112,7 +141,7 @@ def test_absent_packages(absent, present):
     )
 
 
-def test_broken_packages_are_not_taken_for_absent():
+def test_broken_packages_are_not_taken_for_absent(run):
     code = """
     import sys
     from importlib.abc import MetaPathFinder
@@ -131,7 +160,7 @@ def test_broken_packages_are_not_taken_for_absent():
     assert run(code) == "lost"
 
 
-def test_codec_is_registered_with_those_of_mmpose():
+def test_codec_is_registered_with_those_of_mmpose(run):
     code = """
     import mmlitehrnet, sys
     assert 'mmpose.codecs' not in sys.modules
@@ -144,7 +173,7 @@ def test_codec_is_registered_with_those_of_mmpose():
     assert run(code) == "mmlitehrnet.codecs.msra_heatmap_blur"
 
 
-def test_existing_config_gets_our_class(tmp_path):
+def test_existing_config_gets_our_class(run, tmp_path):
     config = tmp_path / "config.py"
     config.write_text(
         "_base_ = 'mmpose::body_2d_keypoint/topdown_heatmap/coco/"

@@ -35,9 +35,9 @@ def test_filter_then_quarter_offset():
         dx = np.sign(smooth[y, x + 1] - smooth[y, x - 1]) / 4
         dy = np.sign(smooth[y + 1, x] - smooth[y - 1, x]) / 4
         assert np.allclose(found[0, k], [(x + dx) * 4, (y + dy) * 4])
-    plain = MSRAHeatmap(**SIZES).decode(heatmaps)[0]
+    unfiltered = MSRAHeatmap(**SIZES).decode(heatmaps)[0]
     error = np.linalg.norm(found - keypoints, axis=-1).mean()
-    assert error < 0.7 * np.linalg.norm(plain - keypoints, axis=-1).mean()
+    assert error < 0.7 * np.linalg.norm(unfiltered - keypoints, axis=-1).mean()
 
 
 def test_empty_heatmaps_stay_finite():
