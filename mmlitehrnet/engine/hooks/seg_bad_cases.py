@@ -69,7 +69,7 @@ class SegBadCaseAnalysisHook(Hook):
                 found, truth, len(classes), self.ignore_index
             )
             # NaN for a class that is in neither.
-            ious = (100 * both / either).numpy().round(2)
+            ious = (100 * both.double() / either).numpy().round(2)
             if np.isnan(ious).all() or np.nanmean(ious) > self.badcase_thr:
                 continue
             mean = round(float(np.nanmean(ious)), 2)
