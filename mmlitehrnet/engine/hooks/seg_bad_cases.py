@@ -69,11 +69,11 @@ class SegBadCaseAnalysisHook(Hook):
                 found, truth, len(classes), self.ignore_index
             )
             # NaN for a class that is in neither.
-            ious = (100 * both.double() / either).numpy().round(2)
+            ious = (100 * both.double() / either).numpy()
             if np.isnan(ious).all() or np.nanmean(ious) > self.badcase_thr:
                 continue
             mean = round(float(np.nanmean(ious)), 2)
-            named = {n: float(v) for n, v in zip(classes, ious) if not np.isnan(v)}
+            named = {n: round(float(v), 2) for n, v in zip(classes, ious) if v == v}
             self.results.append(dict(img=sample.img_path, mIoU=mean, IoU=named))
             picture = f"{mean:05.2f}_{Path(sample.img_path).stem}.png"
             runner.visualizer.add_datasample(
