@@ -37,7 +37,7 @@ TRAIN = [*SHORT, "train_cfg.val_interval=1", "default_hooks.checkpoint.interval=
 def folder(tmp_path_factory):
     """A folder with the data of all configs, where they expect it."""
     path = tmp_path_factory.mktemp("run")
-    make_coco(path / "data/coco", num_train=4, num_val=2, quiet=True)
+    make_coco(path / "data/coco", num_train=7, num_val=2, quiet=True)
     add_whole_body(path / "data/coco")
     make_mpii(path / "data/mpii", num_train=4, num_val=2, quiet=True)
     make_ap10k(path / "data/ap10k", num_train=4, num_val=2)

@@ -13,9 +13,9 @@ from mmseg.models.backbones.hrnet import HRNet as MMSegHRNet
 from torch import nn
 from torch.nn import functional as F
 
-from mmlitehrnet import SmallHRNet
 from mmlitehrnet.apis.model import network_from_config
 from tests.models.backbones.reference import difference, images, sane_weights
+from tests.models.backbones.test_small_hrnet import EXTRAS
 from tests.running import ROOT
 from tests.tools import run_tool
 
@@ -59,11 +59,11 @@ class AuthorsSeg(nn.Module):
 
     def __init__(self, arch):
         super().__init__()
-        net = MMSegHRNet(copy.deepcopy(SmallHRNet.archs[arch]))
+        net = MMSegHRNet(copy.deepcopy(EXTRAS[arch]))
         for name, module in net.named_children():
             self.add_module(name, module)
         self.net = [net]  # Without its names.
-        width = sum(SmallHRNet.archs[arch]["stage4"]["num_channels"])
+        width = sum(EXTRAS[arch]["stage4"]["num_channels"])
         self.last_layer = nn.Sequential(
             nn.Conv2d(width, width, 1),
             nn.BatchNorm2d(width),

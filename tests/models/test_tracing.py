@@ -80,9 +80,9 @@ def test_fx_quantisation_prepares_them(name):
 
 
 def traced_file(net, x):
-    """What torch's tracing exporter writes, with mmdeploy's operators."""
+    """What torch's tracing exporter writes."""
     file = io.BytesIO()
-    torch.onnx.export(net, (x,), file, opset_version=11, **TRACE)
+    torch.onnx.export(net, (x,), file, opset_version=13, **TRACE)
     return file.getvalue()
 
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg
 from .norm import BN
-from .tracing import size_of
 
 
 def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
@@ -24,8 +23,7 @@ def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
         A map of the same shape: channel ``k * groups + g`` is channel ``k`` of
         group ``g``.
     """
-    grouped = x.reshape(-1, groups, x.shape[1] // groups, *size_of(x))
-    return grouped.transpose(1, 2).flatten(1, 2)
+    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 def interleave(*maps: Tensor) -> Tensor:
