@@ -1,4 +1,4 @@
-"""Other tools take the networks: torch.fx, quantisation, torch's ONNX exporters."""
+"""Other tools take the networks: torch.fx, quantisation, torch's tracing exporter."""
 
 import copy
 import inspect
@@ -86,27 +86,17 @@ def traced_file(net, x):
     return file.getvalue()
 
 
-def exported_file(net, x):
-    """What torch's newer exporter writes."""
-    file = io.BytesIO()
-    torch.onnx.export(net, (x,), dynamo=True, verbose=False).save(file)
-    return file.getvalue()
-
-
 NEW = "dynamo" in inspect.signature(torch.onnx.export).parameters  # not torch 2.1
 TRACE = {"dynamo": False} if NEW else {}
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", FOUR)
-@pytest.mark.parametrize(
-    "write", [traced_file, exported_file] if NEW else [traced_file]
-)
-def test_torchs_exporters_take_them(name, write):
+def test_torchs_tracing_exporter_takes_them(name):
     net = make(name)
     x = images(1, 3, 64, 96)
     session = onnxruntime.InferenceSession(
-        write(net, x), providers=["CPUExecutionProvider"]
+        traced_file(net, x), providers=["CPUExecutionProvider"]
     )
     (given,) = session.get_inputs()
     found = session.run(None, {given.name: x.numpy()})
