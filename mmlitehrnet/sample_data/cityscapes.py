@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import output, streets
+from . import output, streets, traffic
 
 # Made-up cities of each split; pictures go to them in turn.
 CITIES = {
@@ -21,7 +21,7 @@ FILES = (
 )
 # Index with an array of label ids to get train ids; 255 is void.
 TRAIN_ID = np.full(256, 255, np.uint8)
-TRAIN_ID[list(streets.CLASSES.values())] = np.arange(len(streets.CLASSES))
+TRAIN_ID[list(traffic.CLASSES.values())] = np.arange(len(traffic.CLASSES))
 
 
 def make_cityscapes(

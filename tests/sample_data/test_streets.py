@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mmlitehrnet.sample_data import imagenet, make_cityscapes, make_imagenet, vehicles
+from mmlitehrnet.sample_data import imagenet, make_cityscapes, make_imagenet, traffic
 from mmlitehrnet.sample_data.cityscapes import TRAIN_ID
 from mmlitehrnet.sample_data.drawing import Canvas
-from mmlitehrnet.sample_data.streets import CLASSES, ID
+from mmlitehrnet.sample_data.traffic import CLASSES, ID
 
 TRAIN, VAL = 3, 12
 SIZE = (128, 256)
@@ -23,12 +23,9 @@ def folder(tmp_path_factory):
 
 
 def blank_view():
-    image, labels = (
-        np.full((160, 320, 3), 200, np.uint8),
-        np.zeros((160, 320), np.uint8),
-    )
-    rng = np.random.default_rng(0)
-    return vehicles.View(rng, Canvas(image, labels), 300.0, (160, 72), 1.4)
+    image = np.full((160, 320, 3), 200, np.uint8)
+    canvas = Canvas(image, np.zeros((160, 320), np.uint8))
+    return traffic.View(np.random.default_rng(0), canvas, 300.0, (160, 72), 1.4)
 
 
 def test_train_ids_are_those_of_mmsegmentation():
@@ -110,25 +107,29 @@ def test_the_sky_is_above_the_road_and_light_varies(folder):
     assert np.std(means) > 4
 
 
-@pytest.mark.parametrize("kind", vehicles.VEHICLES)
+@pytest.mark.parametrize("kind", traffic.VEHICLES)
 @pytest.mark.parametrize("heading", [0, 60, 90, 180])
 def test_a_vehicle_is_labelled_where_it_is_drawn(kind, heading, monkeypatch):
     # Without the shadow, which belongs to the ground.
-    monkeypatch.setattr(vehicles.View, "shadow", lambda *args: None)
+    monkeypatch.setattr(traffic.View, "shadow", lambda *args: None)
     view = blank_view()
-    vehicles.draw_vehicle(view, kind, 1.0, 22.0, heading, 9)
-    marked = view.canvas.labels == 9
+    traffic.draw(view, kind, 1.0, 22.0, heading)
+    marked = view.canvas.labels > 0
     changed = np.abs(view.canvas.image.astype(int) - 200).max(-1) > 12
     assert (changed & marked).sum() / (changed | marked).sum() > 0.8
     assert 72 < np.nonzero(marked.any(1))[0].max() < 150
 
 
-@pytest.mark.parametrize("kind", vehicles.TWO_WHEELERS)
+@pytest.mark.parametrize(
+    "kind, ridden", [("cyclist", "bicycle"), ("motorcyclist", "motorcycle")]
+)
 @pytest.mark.parametrize("heading", [0, 90, 180])
-def test_a_rider_sits_on_the_saddle(kind, heading):
+def test_a_rider_sits_on_the_saddle(kind, ridden, heading):
     view = blank_view()
-    vehicles.draw_two_wheeler(view, kind, 0.0, 7.0, heading, 3, 4)
-    bike, rider = (np.nonzero(view.canvas.labels == label)[0] for label in (3, 4))
+    traffic.draw(view, kind, 0.0, 7.0, heading)
+    bike, rider = (
+        np.nonzero(view.canvas.labels == ID[k])[0] for k in (ridden, "rider")
+    )
     assert len(bike) > 40 and len(rider) > 100
     assert rider.min() < bike.min() and rider.max() < bike.max()
 
