@@ -47,7 +47,7 @@ def draw_street(
     view = View(rng, Canvas(image, labels), focal, center, rng.uniform(1.25, 1.6))
     # The kerb of the left side (-1) and of the right one, in metres from the camera.
     kerbs = {-1: -rng.uniform(1.9, 2.4) * LANE, 1: rng.uniform(0.95, 1.25) * LANE}
-    walk, zebra = rng.uniform(2.5, 4.0), rng.uniform(14, 35)
+    walk, zebra = rng.uniform(3, 5), rng.uniform(14, 35)
     edge = EDGES[number // 2 % len(EDGES)]
     grass = rng.uniform(1.5, 4.0) if edge == "terrain" else 0.0
     _draw_ground(view, kerbs, walk, zebra)
@@ -69,7 +69,9 @@ def draw_street(
     return image, labels
 
 
-def _draw_ground(view: View, kerbs: dict[int, float], walk: float, zebra: float):
+def _draw_ground(
+    view: View, kerbs: dict[int, float], walk: float, zebra: float
+) -> None:
     """The skyline, and road, sidewalks and grass with markings."""
 
     def flat(x0, x1, color, label, z0=traffic.NEAR, z1=400.0) -> None:
@@ -182,12 +184,13 @@ def _on_the_road(
     rows = [(0.0, 0), (-LANE, 180), (right - 1.05, 0), (left + 1.05, 180)]
     row_of_large = rng.integers(2)
     for row, (x, heading) in enumerate(rows):
+        if row > 1 and rng.random() < 0.5:
+            continue  # so that nothing hides the sidewalk
         kinds, z = list(rng.choice(CARS, 4)), rng.uniform(8, 18)
         if row == row_of_large:
             kinds[0] = LARGE[number % 3]
         for kind in kinds:
-            half = traffic.VEHICLES[kind][1][0] / 2
             turn, aside = rng.normal(0, 2), rng.normal(0, 0.2)
-            things.append((z + half, kind, x + aside, heading + turn))
-            z += 2 * half + rng.uniform(3, 18)
+            things.append((z, kind, x + aside, heading + turn))
+            z += traffic.VEHICLES[kind][1][0] + rng.uniform(3, 18)
     return things

@@ -80,10 +80,6 @@ class View(NamedTuple):
         self.canvas.shadow(self.project((x, 0, z)), radii)
 
 
-def _circle(along: float, up: float, radius: float) -> np.ndarray:
-    return CIRCLE[[*range(len(CIRCLE)), 0]] * radius + (along, up)
-
-
 def _sign(corners: int, turn: float, rim: Color, face: Color) -> tuple:
     """A sign on a pole: its corners, degrees of the first, and colours."""
     angles = np.radians(turn) + 2 * np.pi / corners * np.arange(corners)
@@ -94,11 +90,10 @@ def _sign(corners: int, turn: float, rim: Color, face: Color) -> tuple:
 
 
 def _wheels(label: str, radius: float, tyre: float, *places: float) -> tuple:
-    rims = [_circle(place, radius, radius) for place in places]
+    closed = np.vstack([CIRCLE, CIRCLE[:1]]) * radius
     # Cityscapes counts what shows between the spokes as part of the wheel.
-    return *((label, None, 0, rim) for rim in rims), *(
-        (label, DARK, tyre, rim) for rim in rims
-    )
+    looks = ((None, 0), (DARK, tyre))
+    return tuple((label, *look, closed + (x, radius)) for look in looks for x in places)
 
 
 # Flat upright things, from back to front: class, colour ("paint" is one by chance, None
@@ -148,7 +143,10 @@ def _axes(heading: float) -> np.ndarray:
 
 
 def draw(view: View, kind: str, x: float, z: float, heading: float) -> None:
-    """Draw one of ``THINGS``, ``PEOPLE`` or ``VEHICLES`` with its middle at (x, z)."""
+    """Draw one of ``THINGS``, ``PEOPLE`` or ``VEHICLES`` at (x, z) in metres.
+
+    A vehicle begins at z, so that drawing from far to near hides what is beside it.
+    """
     if kind in VEHICLES:
         _draw_vehicle(view, kind, x, z, heading)
     elif kind in PEOPLE:
@@ -238,6 +236,7 @@ _LIGHT = (0.95, 0.8, 1.0, 0.85, 1.1)
 def _draw_vehicle(view: View, kind: str, x: float, z: float, heading: float) -> None:
     rng, axes = view.rng, _axes(heading)
     label, size, (radius, *places), boxes = VEHICLES[kind]
+    middle = (x, 0, z + size[0] / 2)
     colors = {
         "paint": pick(rng, _PAINTS), "glass": pick(rng, (GLASS,)), "dark": DARK,
         "bright": random_color(rng, (0.4, 0.85), (0.5, 0.95)),
@@ -246,7 +245,7 @@ def _draw_vehicle(view: View, kind: str, x: float, z: float, heading: float) -> 
 
     def face(points: ArrayLike, color: Color) -> None:
         """Fill corners (along 0..1, up 0..1, across -1..1) if seen from outside."""
-        corners = (np.asarray(points) - (0.5, 0, 0)) * size @ axes + (x, 0, z)
+        corners = (np.asarray(points) - (0.5, 0, 0)) * size @ axes + middle
         turn = cv2.contourArea(view.project(corners).astype(np.float32), oriented=True)
         if turn < 0:
             view.polygon(corners, color, label)
