@@ -22,8 +22,6 @@ SKELETON = (
     (4, 6), (5, 7),
 )  # fmt: skip
 DETECTIONS = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
-# First image of each split, so that no two images share a number.
-FIRST_ID = {"train": 1, "val": 500_001}
 FILES = (
     f"train2017/{'[0-9]' * 12}.jpg",
     f"val2017/{'[0-9]' * 12}.jpg",
@@ -74,7 +72,7 @@ def make_coco(
         detections: list[dict] = []
         (out_dir / f"{split}2017").mkdir()
         for index, rng in output.pictures("coco", seed, split, count, quiet):
-            image_id = FIRST_ID[split] + index
+            image_id = output.FIRST_ID[split] + index
             image, views = crowd.draw_crowd(rng, size)
             name = f"{image_id:012d}.jpg"
             output.write_image(out_dir / f"{split}2017" / name, image)

@@ -50,16 +50,6 @@ class Canvas:
         if label is not None:
             cv2.fillPoly(self.labels, contours, [label], cv2.LINE_8, 4)
 
-    def ellipse(
-        self,
-        center: ArrayLike,
-        radii: ArrayLike,
-        color: Color,
-        label: int | None = None,
-    ) -> None:
-        """Fill an upright ellipse with the given centre and radii, both (x, y)."""
-        self.polygon(np.asarray(center) + CIRCLE * radii, color, label)
-
     def tube(
         self,
         start: ArrayLike,
@@ -98,7 +88,7 @@ class Canvas:
     def shadow(self, center: ArrayLike, radii: ArrayLike) -> None:
         """Darken the ground around a point; both arguments are (x, y) in pixels."""
         mask = np.zeros(self.labels.shape, np.uint8)
-        Canvas(mask, mask).ellipse(center, radii, (255,))
+        Canvas(mask, mask).polygon(np.asarray(center) + CIRCLE * radii, (255,))
         share = mask[mask > 0, None] / 255
         self.image[mask > 0] = (self.image[mask > 0] * (1 - 0.35 * share)).round()
 

@@ -21,7 +21,6 @@ JOINTS = {
 }  # fmt: skip
 # MPII gives the size of a person in units of 200 pixels, and counts pixels from 1.
 PIXELS_PER_SCALE, FIRST_PIXEL = 200, 1
-FIRST_ID = {"train": 1, "val": 500_001}
 FILES = (
     f"images/{'[0-9]' * 9}.jpg",
     "annotations/mpii_train.json",
@@ -54,7 +53,7 @@ def make_mpii(
         people, head_boxes = [], []
         for index, rng in output.pictures("mpii", seed, split, count, quiet):
             image, views = crowd.draw_crowd(rng, size)
-            name = f"{FIRST_ID[split] + index:09d}.jpg"
+            name = f"{output.FIRST_ID[split] + index:09d}.jpg"
             output.write_image(out_dir / "images" / name, image)
             shown = [view for view in views if view.visible >= crowd.MIN_VISIBLE]
             people += [_annotation(view, name) for view in shown]

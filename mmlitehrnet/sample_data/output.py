@@ -13,7 +13,8 @@ from rich.progress import track
 
 # Every generated folder holds this file, so that only such folders are replaced.
 MARKER = "sample_data.json"
-SPLITS = ("train", "val")
+# First image of each split, so that no two images share a number.
+FIRST_ID = {"train": 1, "val": 500_001}
 MAX_IMAGES = 100_000
 MAX_SIDE = 4096
 
@@ -119,7 +120,7 @@ def pictures(
 ) -> Iterator[tuple[int, np.random.Generator]]:
     """Number each picture of a split and give it a generator of its own."""
     for index in track(range(count), f"{kind} {split}", disable=quiet):
-        key = [*kind.encode(), seed, SPLITS.index(split), index]
+        key = [*kind.encode(), seed, list(FIRST_ID).index(split), index]
         yield index, np.random.default_rng(key)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .drawing import Canvas, pick, random_color
+from .drawing import CIRCLE, Canvas, pick, random_color
 
 SIDES = {"left": 1, "right": -1}
 # Bone: (from, to, radii along it, how much nearer it is drawn), in body heights.
@@ -304,4 +304,4 @@ def _draw_head(canvas: Canvas, figure: Figure, label: int) -> None:
         if figure.faces_viewer(name):
             radii = 0.012 * figure.size * np.array([1, tall])
             center, tone = figure.joints[name][:2], 0.88 * figure.look["skin"]
-            canvas.ellipse(center, radii, tone, label)
+            canvas.polygon(center + CIRCLE * radii, tone, label)
