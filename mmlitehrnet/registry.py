@@ -27,6 +27,7 @@ LATER_MODULES: dict[tuple[str, str], str] = {
     ("mmpose", "KEYPOINT_CODECS"): "mmlitehrnet.codecs",
     ("mmpose", "VISUALIZERS"): "mmlitehrnet.compat.drawing",
     ("mmpose", "DATASETS"): "mmlitehrnet.datasets.pose",
+    ("mmpose", "TRANSFORMS"): "mmlitehrnet.datasets.transforms",
     ("mmseg", "DATASETS"): "mmlitehrnet.datasets.seg",
 }
 

@@ -168,6 +168,7 @@ def test_pose_config_is_consistent(name):
     assert cfg.model.head.out_channels == (17 if coco else 16)
     assert cfg.default_hooks.checkpoint.save_best == ("coco/AP" if coco else "PCK")
     assert ("RandomHalfBody" in train) == coco
+    assert ("RandomBBoxShift" in train) == coco
 
 
 @pytest.mark.parametrize("name", POSE)
@@ -176,6 +177,9 @@ def test_pose_recipe_is_the_papers(name):
     assert cfg.optim_wrapper.optimizer == dict(type="Adam", lr=2e-3)
     per_gpu = cfg.train_dataloader.batch_size
     assert (per_gpu, cfg.auto_scale_lr.base_batch_size) == (32, 8 * 32)
+    turn = pipeline_steps(cfg.train_dataloader)["RandomScaleRotation"]
+    factors = (turn.scale_factor, turn.rotate_factor, turn.rotate_prob)
+    assert factors == (0.25, 30, 0.6)
     warm_up, decay = cfg.param_scheduler
     assert (warm_up.end, warm_up.by_epoch, warm_up.start_factor) == (500, False, 0.001)
     assert decay.milestones == [170, 200]
@@ -193,10 +197,10 @@ def test_command_line_options_reach_the_data():
         {
             "train_dataloader.batch_size": 2,
             "train_dataloader.dataset.data_root": "elsewhere/",
-            "train_dataloader.dataset.pipeline.4.rotate_factor": 60,
+            "train_dataloader.dataset.pipeline.5.rotate_factor": 60,
             "default_hooks.checkpoint.max_keep_ckpts": 1,
         }
     )
     assert cfg.train_dataloader.batch_size == 2
     assert cfg.train_dataloader.dataset.data_root == "elsewhere/"
-    assert cfg.train_dataloader.dataset.pipeline[4].rotate_factor == 60
+    assert cfg.train_dataloader.dataset.pipeline[5].rotate_factor == 60

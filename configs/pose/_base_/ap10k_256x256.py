@@ -14,8 +14,9 @@ default_hooks = dict(checkpoint=dict(save_best="coco/AP"))
 affine = dict(type="TopdownAffine", input_size=codec["input_size"])
 train_pipeline = [
     *_base_.load_pipeline,
-    dict(type="RandomFlip", direction="horizontal"),
-    dict(type="RandomHalfBody"),
+    _base_.random_shift,
+    _base_.random_flip,
+    _base_.half_body,
     _base_.random_transform,
     affine,
     dict(type="GenerateTarget", encoder=codec),

@@ -7,8 +7,9 @@ default_hooks = dict(checkpoint=dict(save_best="coco/AP"))
 
 augmentation = [
     *_base_.load_pipeline,
-    dict(type="RandomFlip", direction="horizontal"),
-    dict(type="RandomHalfBody"),
+    _base_.random_shift,
+    _base_.random_flip,
+    _base_.half_body,
     _base_.random_transform,
 ]
 

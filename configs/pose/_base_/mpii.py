@@ -7,7 +7,7 @@ default_hooks = dict(checkpoint=dict(save_best="PCK"))
 
 augmentation = [
     *_base_.load_pipeline,
-    dict(type="RandomFlip", direction="horizontal"),
+    _base_.random_flip,
     _base_.random_transform,
 ]
 

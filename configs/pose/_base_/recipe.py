@@ -40,14 +40,15 @@ model = dict(
 )
 
 load_pipeline = [dict(type="LoadImage"), dict(type="GetBBoxCenterScale")]
-# The papers' +-30 degrees. The released configs give a factor of 30 too, but to a
-# transform (MMPose 0.x) that draws from a normal distribution of that width cut off at
-# twice it: rotate_factor=60, as in MMPose 1.x's configs, comes closest to their runs.
+# Augmentation as in the released configs with MMPose 0.x's transforms; docs/recipe.md
+# compares each step. The order matters: a half body replaces the box and its shift.
+# There, boxes of COCO are shifted when they are loaded.
+random_shift = dict(type="RandomBBoxShift", shift_factor=0.16, shift_prob=0.3)
+random_flip = dict(type="RandomFlip", direction="horizontal")
+# There, a normal variable below 0.5 takes the upper half.
+half_body = dict(type="RandomHalfBody", upper_prioritized_prob=0.6915)
 random_transform = dict(
-    type="RandomBBoxTransform",
-    shift_prob=0,
-    rotate_factor=30,
-    scale_factor=(0.75, 1.25),
+    type="RandomScaleRotation", scale_factor=0.25, rotate_factor=30, rotate_prob=0.6
 )
 train_dataloader = dict(
     batch_size=32,

@@ -1,0 +1,110 @@
+"""Random boxes are distributed as in the released code."""
+
+import numpy as np
+import pytest
+from mmcv.transforms.utils import cache_random_params
+from mmpose.registry import TRANSFORMS
+
+from mmlitehrnet.datasets.transforms import RandomBBoxShift, RandomScaleRotation
+
+COUNT = 200_000
+SIZE = np.array([100, 250], dtype=np.float32)
+CENTER = np.array([40, 30], dtype=np.float32)
+
+
+def boxes(count):
+    return dict(
+        bbox_center=np.tile(CENTER, (count, 1)), bbox_scale=np.tile(SIZE, (count, 1))
+    )
+
+
+def draw(transform, count=COUNT):
+    np.random.seed(0)
+    return transform(boxes(count))
+
+
+def test_scale():
+    results = draw(RandomScaleRotation(scale_factor=0.25))
+    scale = results["bbox_scale"] / SIZE
+    assert np.allclose(scale[:, 0], scale[:, 1])  # the aspect ratio stays
+    scale = scale[:, 0]
+    # A normal distribution of width 0.25 around 1, clipped: 16% lie at each end.
+    assert scale.min() == 0.75 and scale.max() == 1.25
+    assert np.mean(scale == 0.75) == pytest.approx(0.1587, abs=0.004)
+    assert np.mean(scale == 1.25) == pytest.approx(0.1587, abs=0.004)
+    assert scale.std() == pytest.approx(0.1796, abs=0.001)
+    quantiles = np.quantile(scale, [0.3, 0.5, 0.7])
+    assert quantiles == pytest.approx([0.8689, 1, 1.1311], abs=0.004)
+
+
+def test_rotation():
+    rotation = draw(RandomScaleRotation(rotate_factor=30))["bbox_rotation"]
+    assert rotation.shape == (COUNT,)
+    assert np.mean(rotation != 0) == pytest.approx(0.6, abs=0.005)
+    rotation = rotation[rotation != 0]
+    # A normal distribution of 30 degrees, clipped: 2.3% lie at each end.
+    assert rotation.min() == -60 and rotation.max() == 60
+    assert np.mean(rotation == -60) == pytest.approx(0.02275, abs=0.002)
+    assert np.mean(rotation == 60) == pytest.approx(0.02275, abs=0.002)
+    assert rotation.std() == pytest.approx(28.78, abs=0.2)
+    quantiles = np.quantile(rotation, [0.16, 0.5, 0.84])
+    assert quantiles == pytest.approx([-29.83, 0, 29.83], abs=0.5)
+
+
+def test_scale_and_rotation_are_independent():
+    results = draw(RandomScaleRotation())
+    scale, rotation = results["bbox_scale"][:, 0], results["bbox_rotation"]
+    assert abs(np.corrcoef(scale, rotation)[0, 1]) < 0.01
+    assert abs(np.corrcoef(scale, abs(rotation))[0, 1]) < 0.01
+    assert (results["bbox_center"] == CENTER).all()
+
+
+def test_shift():
+    results = draw(RandomBBoxShift(shift_factor=0.16, shift_prob=0.3))
+    shift = (results["bbox_center"] - CENTER) / SIZE
+    shifted = (shift != 0).any(1)
+    assert shifted.mean() == pytest.approx(0.3, abs=0.005)
+    shift = shift[shifted]
+    # Uniform in both directions, independently.
+    quantiles = np.quantile(shift, [0, 0.25, 0.5, 0.75, 1], axis=0)
+    expected = np.array([-0.16, -0.08, 0, 0.08, 0.16])
+    assert quantiles == pytest.approx(np.stack([expected, expected], 1), abs=0.003)
+    assert abs(np.corrcoef(shift.T)[0, 1]) < 0.02
+    assert (results["bbox_scale"] == SIZE).all()
+
+
+@pytest.mark.parametrize("name", ["RandomBBoxShift", "RandomScaleRotation"])
+def test_mmpose_builds_it_and_the_network_s_numbers_stay_float32(name):
+    results = draw(TRANSFORMS.build(dict(type=name)), 1)
+    assert {value.dtype for value in results.values()} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize(
+    "name, key",
+    [("RandomBBoxShift", "bbox_center"), ("RandomScaleRotation", "bbox_scale")],
+)
+def test_images_that_are_mixed_can_share_what_is_drawn(name, key):
+    transform = TRANSFORMS.build(dict(type=name))
+    with cache_random_params(transform):
+        first, second = (transform(boxes(50))[key] for _ in range(2))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, transform(boxes(50))[key])
+
+
+@pytest.mark.parametrize(
+    "kind, name, value, allowed",
+    [
+        (RandomBBoxShift, "shift_factor", -0.1, "at least 0"),
+        (RandomBBoxShift, "shift_prob", 1.5, "from 0 to 1"),
+        (RandomScaleRotation, "scale_factor", (0.75, 1.25), "from 0 to 0.99"),
+        (RandomScaleRotation, "scale_factor", 1, "from 0 to 0.99"),
+        (RandomScaleRotation, "rotate_factor", float("nan"), "at least 0"),
+        (RandomScaleRotation, "rotate_factor", float("inf"), "at least 0"),
+        (RandomScaleRotation, "rotate_prob", True, "from 0 to 1"),
+    ],
+)
+def test_wrong_arguments_are_named(kind, name, value, allowed):
+    with pytest.raises(ValueError) as error:
+        kind(**{name: value})
+    for part in (name, repr(value), allowed):
+        assert part in str(error.value)
