@@ -36,7 +36,8 @@ class PartsSampler(Sampler):
     def __init__(self, dataset, seed=None):
         ranks = range(PARTS) if get_world_size() == 1 else [get_rank()]
         self.indices = [
-            ((step * SIZE + place) * PARTS + rank) % len(dataset)
+            # The last step sees the first one's samples again: there losses compare.
+            ((step % (STEPS - 1) * SIZE + place) * PARTS + rank) % len(dataset)
             for step in range(STEPS)
             for rank in ranks
             for place in range(SIZE)

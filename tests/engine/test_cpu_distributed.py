@@ -63,7 +63,7 @@ def test_two_processes_follow_one_that_adds_up_their_gradients(runs, network):
     two = torch.stack(halves, 1)
     assert ((one - two) / one).abs().max() < TOLERANCE
     # The halves are different images, and something is learned from them.
-    assert not torch.allclose(*halves, rtol=0.01)
+    assert not torch.allclose(*halves, rtol=10 * TOLERANCE)
     assert one[-1].mean() < one[0].mean()
 
 

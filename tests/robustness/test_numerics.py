@@ -116,7 +116,8 @@ def test_bfloat16_follows_float32(data, tmp_path):
     )
     # It is another precision, and the same training.
     assert half != full and half == pytest.approx(full, rel=0.1)
-    assert full[-1] < 0.9 * full[0]
+    # Single losses are of different, randomly changed images.
+    assert sum(full[1:]) / (STEPS - 1) < 0.9 * full[0]
     assert all(value.dtype != torch.bfloat16 for value in others.values())
 
 
