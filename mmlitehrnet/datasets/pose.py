@@ -87,7 +87,9 @@ class _CheckedPersons(BaseCocoStyleDataset):
         info["dataset"] = self
         annotated = info.get("annotated_shape", info.get("img_shape"))
         sample = run_pipeline(self.pipeline, info, _place(info))
-        found = sample["data_samples"].get("ori_shape") if sample else None
+        # Datasets that mix others pack later: their pipelines end in a dict.
+        packed = sample and sample.get("data_samples", sample)
+        found = packed.get("ori_shape") if packed else None
         if annotated and found and tuple(annotated) != tuple(found):
             raise DataError(
                 f"{info['img_path']}: the image is of {found} pixels (height, width), "

@@ -9,6 +9,7 @@ from mmengine.dataset import force_full_init
 from mmseg.datasets import CityscapesDataset
 from mmseg.registry import DATASETS
 from PIL import Image
+from torch import Tensor
 
 from .faults import DataError, check_image_file, named, run_pipeline
 
@@ -46,16 +47,22 @@ class CheckedCityscapesDataset(CityscapesDataset):
             check_label_file(labels)
         place = " with ".join(filter(None, [info["img_path"], labels]))
         sample = run_pipeline(self.pipeline, info, place)
-        if sample and "gt_sem_seg" in sample["data_samples"]:
-            self._check_labels(sample, info, labels)
+        if sample and "data_samples" in sample:
+            packed, image_size = sample["data_samples"], sample["inputs"].shape[-2:]
+            found = packed.gt_sem_seg.data if "gt_sem_seg" in packed else None
+        else:  # Datasets that mix others pack later.
+            packed = sample or {}
+            found, image_size = packed.get("gt_seg_map"), packed.get("img_shape", ())
+        if found is not None:
+            # In validation, labels may be loaded after the image was resized.
+            sizes = {tuple(image_size[:2]), tuple(packed.get("ori_shape", ())[:2])}
+            self._check_labels(torch.as_tensor(found), sizes, info, labels)
         return sample
 
-    def _check_labels(self, sample: dict, info: dict, path: str) -> None:
-        data = sample["data_samples"]
-        found = data.gt_sem_seg.data
+    def _check_labels(
+        self, found: Tensor, expected: set, info: dict, path: str
+    ) -> None:
         size = tuple(found.shape[-2:])
-        # In validation, labels may be loaded after the image was resized.
-        expected = {tuple(sample["inputs"].shape[-2:]), tuple(data.ori_shape[:2])}
         if size not in expected:
             raise DataError(
                 f"{path}: the labels are of another size than {info['img_path']}: "
