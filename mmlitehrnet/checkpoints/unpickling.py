@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import builtins
 import collections
+import datetime
+import pathlib
 import pickle
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -23,11 +25,11 @@ from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from torch import Tensor, nn
 
-#: Types of numbers in the arrays of MMEngine's and MMPose's checkpoints, in the byte
-#: order of this machine, by the codes that files have for them.
+#: Types of numbers in arrays, in the byte order of this machine, by the codes that
+#: files have for them.
 NUMBERS = {
-    np.dtype(name).str[1:]: np.dtype(name)
-    for name in ("bool", "uint8", "int32", "int64", "float32", "float64")
+    np.dtype(code).str[1:]: np.dtype(code)
+    for code in ("?", *np.typecodes["AllInteger"], *"efdFD")
 }
 
 #: Where NumPy 1.x and 2.x have the functions that files name.
@@ -122,9 +124,16 @@ def encode(text: str, encoding: str) -> bytes:
     return text.encode(encoding)
 
 
+def default_dict(*_: object) -> dict:
+    """Stand in for ``collections.defaultdict``: a dict, which calls no factory."""
+    return {}
+
+
 #: What MMEngine's checkpoints name besides tensors and containers -> what they get.
+#: A config's mappings, which descriptions of data sets keep, come out as dicts.
 MMENGINE_GLOBALS: dict[str, Callable] = {
     "builtins.getattr": get_method,
+    "mmengine.config.config.ConfigDict": dict,
     "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
     f"{OneCycleParamScheduler.__module__}.OneCycleParamScheduler": one_cycle,
     "numpy.ndarray": array_type,
@@ -135,6 +144,22 @@ for _module in NUMPY_MODULES:
     MMENGINE_GLOBALS[f"{_module}._reconstruct"] = new_array
     MMENGINE_GLOBALS[f"{_module}.scalar"] = _new_scalar
 
+#: Values that users keep in ``meta`` -> what they get. A path of another system comes
+#: out as one that opens no file.
+META_GLOBALS: dict[str, Callable] = {
+    "collections.defaultdict": default_dict,
+    # What makes the values of a defaultdict, to PyTorch.
+    **{f"builtins.{kind.__name__}": kind for kind in (int, float, str, list, dict)},
+}
+for _kind in ("datetime", "date", "time", "timedelta", "timezone"):
+    META_GLOBALS[f"datetime.{_kind}"] = getattr(datetime, _kind)
+for _module in ("pathlib", "pathlib._local"):  # the latter is CPython 3.13's
+    for _system in ("Posix", "Windows"):
+        _pure = getattr(pathlib, f"Pure{_system}Path")
+        META_GLOBALS[f"{_module}.Pure{_system}Path"] = _pure
+        _own = type(pathlib.Path()).__name__ == f"{_system}Path"
+        META_GLOBALS[f"{_module}.{_system}Path"] = pathlib.Path if _own else _pure
+
 _BUILTINS = (
     "bool", "int", "float", "complex", "str", "bytes", "bytearray", "set", "frozenset",
     "list", "tuple", "dict", "slice", "range",
@@ -144,6 +169,7 @@ _REBUILD = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
 #: What any checkpoint may name -> what it gets.
 GLOBALS: dict[str, Any] = {
     **MMENGINE_GLOBALS,
+    **META_GLOBALS,
     "_codecs.encode": encode,
     "collections.OrderedDict": collections.OrderedDict,
     "collections.deque": collections.deque,
@@ -189,13 +215,13 @@ SAFE_PICKLE = SimpleNamespace(
 
 
 def torch_safe_globals() -> list[Callable | tuple[Callable, str]]:
-    """List :data:`MMENGINE_GLOBALS` as ``torch.serialization.add_safe_globals`` does.
+    """List what PyTorch does not know, as its ``add_safe_globals`` takes it.
 
     Names in files contain a dot. What stands here under a name without one can be
     filled with what a file holds, but not be named by it.
     """
     return [
-        *((value, name) for name, value in MMENGINE_GLOBALS.items()),
+        *((value, name) for name, value in (MMENGINE_GLOBALS | META_GLOBALS).items()),
         (np.ndarray, "ndarray"),
         *((type(number), f"dtype {code}") for code, number in NUMBERS.items()),
     ]

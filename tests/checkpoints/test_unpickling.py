@@ -1,11 +1,16 @@
 """What MMEngine saves is read on every stack; no checkpoint runs code."""
 
+import collections
+import datetime
 import os
+import pathlib
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.utils import digit_version
@@ -14,6 +19,7 @@ import mmlitehrnet  # noqa: F401  Lets PyTorch load the checkpoints, too.
 from mmlitehrnet.checkpoints import UntrustedCheckpointError, load_checkpoint
 from mmlitehrnet.checkpoints.unpickling import (
     GLOBALS,
+    META_GLOBALS,
     METHODS,
     NUMBERS,
     NUMPY_MODULES,
@@ -77,6 +83,32 @@ def test_checkpoints_load_whichever_numpy_wrote_them(numpy, reader, tmp_path):
         assert array.tolist() == np.arange(6).reshape(2, 3).astype(number).tolist()
 
 
+META = {
+    "config": ConfigDict(source=dict(camera="left"), list=[ConfigDict(year=2024)]),
+    "ordered": collections.OrderedDict(b=1, a=2),
+    "default": collections.defaultdict(list, a=[1]),
+    "path": Path("/data/coco"),
+    "other system": pathlib.PureWindowsPath("c:/data"),
+    "when": datetime.datetime(2026, 1, 2, 3, tzinfo=datetime.UTC),
+    "how long": datetime.timedelta(days=1),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("name", META)
+def test_what_users_keep_in_meta_is_read(name, reader, tmp_path):
+    value = dict(checkpoint(), meta={name: META[name]})
+    torch.save(value, tmp_path / "checkpoint.pth")
+    read = READERS[reader][0](tmp_path / "checkpoint.pth")["meta"][name]
+    assert read == META[name]
+    if name == "config":
+        assert type(read) is type(read["list"][0]) is dict
+    elif name == "default":
+        assert type(read) is dict
+    else:
+        assert type(read) is type(META[name])
+
+
 def test_methods_of_the_table_are_all_that_a_file_can_get():
     for owner, (kind, names) in METHODS.items():
         for name in names:
@@ -115,6 +147,8 @@ HARM = {
     "memory as objects": lambda path: Call(np.ndarray, (1,), "O", b"\1" * 8),
     "array of objects": lambda path: np.array([{}]),
     "array of records": lambda path: np.zeros(2, [("a", "f8")]),
+    "array of texts": lambda path: np.array(["text"]),
+    "call of a defaultdict": lambda path: collections.defaultdict(Path(path).touch),
     "masked array": lambda path: np.ma.zeros(2),
     "schedule called": lambda path: Call(OneCycleParamScheduler, object, "lr", 1.0),
 }
@@ -171,10 +205,14 @@ def test_what_our_reader_allows_is_harmless():
         "_codecs",
         "builtins",
         "collections",
+        "datetime",
+        "mmengine.config.config",
         "mmengine.logging.history_buffer",
         "mmengine.optim.scheduler.param_scheduler",
         "numpy",
         *NUMPY_MODULES,
+        "pathlib",
+        "pathlib._local",
         "torch",
         "torch._utils",
         "torch.nn.parameter",
@@ -207,7 +245,7 @@ for added in set(torch.serialization.get_safe_globals()) - before:
 
 
 @needs_weights_only
-def test_what_pytorch_is_told_to_allow_is_needed_and_known(tmp_path):
+def test_what_pytorch_is_told_to_allow_is_known(tmp_path):
     torch.save(checkpoint(), tmp_path / "checkpoint.pth")
     run = run_python(
         "-W", "ignore", "-c", IN_A_NEW_PROCESS, tmp_path / "checkpoint.pth"
@@ -215,6 +253,8 @@ def test_what_pytorch_is_told_to_allow_is_needed_and_known(tmp_path):
     refused, loaded, *added = run.stdout.splitlines()
     assert "Weights only load failed" in refused and loaded == "epoch 1"
     assert set(added) == {
+        *META_GLOBALS,
+        "mmengine.config.config.ConfigDict",
         *(f"{module}._reconstruct" for module in NUMPY_MODULES),
         *(f"{module}.scalar" for module in NUMPY_MODULES),
         "numpy.ndarray",
