@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -215,8 +216,11 @@ def export_onnx(
         trained, deployed = Network(model), model
         if target is not None:
             dynamic = _has(backbone, DynamicConv2d)
-            form = find_form(target, dynamic, None if varies else batch_size)._replace(
-                even_sizes=fits, dynamic_batch=dynamic_batch, dynamic_size=dynamic_size
+            form = replace(
+                find_form(target, dynamic, None if varies else batch_size),
+                even_sizes=fits,
+                dynamic_batch=dynamic_batch,
+                dynamic_size=dynamic_size,
             )
             if isinstance(model, HighResolutionNet):
                 deployed = switch_to_deploy(model, form)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Form(NamedTuple):
+@dataclass(frozen=True)  # torch 2.1's compiler knows its properties
+class Form:
     """How a deployed network is laid out.
 
     Attributes:
