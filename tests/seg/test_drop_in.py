@@ -1,10 +1,12 @@
 """An MMSegmentation config with its backbone replaced by ours trains and tests."""
 
 import pytest
+import torch
 from mmengine import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.sample_data import make_cityscapes
 
 BASE = "mmseg::hrnet/fcn_hr18s_4xb2-40k_cityscapes-512x1024.py"
@@ -59,6 +61,19 @@ def small_run(cfg, data_root, work_dir):
 def scores_of(cfg):
     cfg.load_from = f"{cfg.work_dir}/iter_2.pth"
     return Runner.from_cfg(cfg).test()
+
+
+@pytest.mark.parametrize("pretrained", ["", "pretrained=None,"])
+def test_only_the_type_changes_to_small_hrnet(pretrained, tmp_path):
+    """The head of the base config wants four maps of HRNet's widths."""
+    path = tmp_path / "fcn_small_hrnet.py"
+    path.write_text(
+        f"_base_ = '{BASE}'\ncustom_imports = dict(imports=['mmlitehrnet'])\n"
+        f"model = dict({pretrained} backbone=dict(type='SmallHRNet'))\n"
+    )
+    model = network_from_config(Config.fromfile(path)).eval()
+    logits = model(torch.rand(1, 3, 64, 64), mode="tensor")
+    assert logits.shape == (1, 19, 16, 16)
 
 
 @pytest.mark.parametrize("name", REPLACEMENTS)

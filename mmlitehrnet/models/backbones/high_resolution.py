@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.fx
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -131,6 +131,12 @@ class HighResolutionNet(BaseModule):
         self._build_deployed = check_flag("deploy", deploy)
         self.deploy = False
         self._target: str | Form | None = None
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether ``init_cfg`` loads weights."""
+        cfgs = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg
+        return any(cfg["type"] in ("Pretrained", PretrainedInit) for cfg in cfgs or ())
 
     @property
     def layer_cfgs(self) -> dict[str, Any]:
@@ -355,10 +361,7 @@ class HighResolutionNet(BaseModule):
         self.deployed = deployed
         self.deploy, self._target = True, target
         # Initialisers would undo what the weights are made of.
-        pretrained = isinstance(self.init_cfg, dict) and (
-            self.init_cfg.get("type") == "Pretrained"
-        )
-        self.init_cfg = self.init_cfg if pretrained else None
+        self.init_cfg = self.init_cfg if self.is_pretrained else None
         self.eval()
 
     def _parts(self) -> Iterator[nn.Module]:

@@ -7,19 +7,50 @@ from functools import partial
 from typing import Any
 
 from mmcv.cnn import build_conv_layer
+from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from ..layers.activation_checkpointing import Blocks
 from ..layers.fusion import HRNET, UPSAMPLING
 from ..layers.norm import build_norm
 from ..layers.per_branch import PerBranch
-from ..layers.residual import BasicBlock, Bottleneck
+from ..layers.residual import BasicBlock, Bottleneck, ResidualBlock
 from ..layers.resolution_paths import full_step
-from .arguments import check_choice
+from .arguments import check_choice, check_flag
 from .high_resolution import HighResolutionNet
 from .specs import Arch, BlockType, StageSpec, find_arch, parse_hrnet
 
 STEM_WIDTH = 64
+#: Library, by the name of its scope -> defaults of its HRNet. The others', MMPose's
+#: among them, are those of :class:`SmallHRNet`.
+HRNET_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "mmseg": dict(multiscale_output=True, upsample="bilinear"),
+    "mmdet": dict(multiscale_output=True, norm_eval=True),
+    "mmpretrain": dict(multiscale_output=True),
+}
+
+
+def hrnet_defaults() -> Mapping[str, Any]:
+    """Defaults of the HRNet of the library whose scope is the current one."""
+    scope = DefaultScope.get_current_instance()
+    return HRNET_DEFAULTS.get(scope.scope_name, {}) if scope else {}
+
+
+def read_pretrained(pretrained: Any, init_cfg: Any) -> dict:
+    """Give the ``init_cfg`` that ``pretrained``, its older name, stands for.
+
+    Raises:
+        TypeError: If it is not the name of a file.
+        ValueError: If ``init_cfg`` is given too.
+    """
+    if not isinstance(pretrained, str):
+        raise TypeError(f"pretrained must be the name of a file, got {pretrained!r}")
+    if init_cfg is not None:
+        raise ValueError(
+            f"give either pretrained or init_cfg, not both: pretrained={pretrained!r}, "
+            f"init_cfg={init_cfg!r}"
+        )
+    return dict(type="Pretrained", checkpoint=pretrained)
 
 
 def arch_row(
@@ -59,6 +90,12 @@ class SmallHRNet(HighResolutionNet):
     HRNetV2-W18-Small-v2. Parameter names and outputs are those of MMPose's and
     MMSegmentation's HRNet.
 
+    It takes the place of a library's HRNet in a config of which only the ``type`` is
+    changed: where ``extra`` gives the network, what is left out of
+    ``multiscale_output``, ``upsample`` and ``norm_eval`` is what it is for the HRNet of
+    the library whose scope is the current one. MMSegmentation's gives all maps and
+    upsamples bilinearly, MMDetection's gives all maps and has ``norm_eval=True``.
+
     Args:
         arch: A row of the table, or a dict in the layout of ``extra``. Default:
             'w16'.
@@ -70,11 +107,17 @@ class SmallHRNet(HighResolutionNet):
         in_channels: Number of image channels.
         with_head: Whether Lite-HRNet's iterative head follows the last stage.
         out_indices: Branches whose maps are given out, as of
-            :class:`~mmlitehrnet.LiteHRNet`. Default: (0,), or all if ``stage4``
-            says ``multiscale_output=True``.
+            :class:`~mmlitehrnet.LiteHRNet`. Default: all with
+            ``multiscale_output=True``, else (0,).
+        multiscale_output: HRNet's name for all or one of them. Default: what
+            ``stage4`` says, or False.
         upsample: How fusions upsample: 'nearest', as MMPose's HRNet, or
             'bilinear', as MMSegmentation's. Default: what ``extra`` says, or
             'nearest'.
+        zero_init_residual: Whether the last normalisation of each residual block
+            starts with weight 0, which makes the block an identity.
+        pretrained: Older name for ``init_cfg=dict(type='Pretrained',
+            checkpoint=pretrained)``.
         frozen_stages: -1 freezes nothing, 0 the stem, k the stem, the first k
             stages and the transition after each of them.
         **kwargs: ``conv_cfg``, ``norm_cfg``, ``norm_eval``, ``with_cp``,
@@ -113,22 +156,40 @@ class SmallHRNet(HighResolutionNet):
         with_head: bool = False,
         out_indices: int | tuple[int, ...] | None = None,
         upsample: str | None = None,
+        multiscale_output: bool | None = None,
+        zero_init_residual: bool = False,
+        pretrained: str | None = None,
         **kwargs: Any,
     ) -> None:
         parse = partial(parse_hrnet, block_types=self.block_types)
         found = find_arch(arch, extra, self.archs, parse)
+        defaults = {} if extra is None else hrnet_defaults()
         if upsample is None:
-            upsample = found.upsample or "nearest"
+            upsample = found.upsample or defaults.get("upsample", "nearest")
         check_choice("upsample", upsample, UPSAMPLING)
         if found.upsample not in (None, upsample):
             raise ValueError(
                 f"upsample must be what extra['upsample'] says, {found.upsample!r}, "
                 f"or be left out, got {upsample!r}"
             )
+        if out_indices is not None and multiscale_output is not None:
+            raise ValueError(
+                "give either out_indices or multiscale_output, not both: "
+                f"out_indices={out_indices!r}, multiscale_output={multiscale_output!r}"
+            )
+        if multiscale_output is None:
+            multiscale_output = found.multiscale_output
+        if multiscale_output is None:
+            multiscale_output = defaults.get("multiscale_output", False)
+        check_flag("multiscale_output", multiscale_output)
         if out_indices is None:
-            out_indices = (0, 1, 2, 3) if found.multiscale_output else (0,)
+            out_indices = (0, 1, 2, 3) if multiscale_output else (0,)
+        if pretrained is not None:
+            kwargs["init_cfg"] = read_pretrained(pretrained, kwargs.get("init_cfg"))
+        kwargs.setdefault("norm_eval", defaults.get("norm_eval", False))
         first, *others = found.stages
         super().__init__(others, in_channels, with_head, out_indices, **kwargs)
+        self.zero_init_residual = check_flag("zero_init_residual", zero_init_residual)
         # The names of the stem's layers are those of existing checkpoints.
         for k, width in enumerate((in_channels, STEM_WIDTH), start=1):
             conv = build_conv_layer(
@@ -139,6 +200,16 @@ class SmallHRNet(HighResolutionNet):
         self.relu = nn.ReLU(inplace=True)
         self.layer1 = self._make_branches(first, (STEM_WIDTH,))[0]
         self.build_stages(self.widths(first)[0], upsample)
+
+    def init_weights(self) -> None:
+        """Initialise the weights as ``init_cfg`` and ``zero_init_residual`` say."""
+        first_time = not self.is_init
+        super().init_weights()
+        if not (self.zero_init_residual and first_time) or self.is_pretrained:
+            return
+        for module in self.modules():
+            if isinstance(module, ResidualBlock):
+                nn.init.zeros_(module.last_norm.get_parameter("weight"))
 
     def widths(self, stage: StageSpec) -> tuple[int, ...]:
         """Widths of a stage's maps, highest resolution first."""

@@ -77,14 +77,15 @@ class Arch(NamedTuple):
         stages: The stages.
         stem: Arguments of the stem.
         with_head: Whether the iterative head follows, if it is said.
-        multiscale_output: Whether all branches are given out by default (HRNet).
+        multiscale_output: Whether all branches are given out by default, if it is said
+            (HRNet).
         upsample: How fusions upsample, if it is said (HRNet).
     """
 
     stages: tuple[StageSpec, ...]
     stem: Mapping[str, Any] = {}
     with_head: bool | None = None
-    multiscale_output: bool = False
+    multiscale_output: bool | None = None
     upsample: str | None = None
 
 
@@ -201,12 +202,12 @@ def parse_hrnet(given: dict, name: str, block_types: Mapping[str, BlockType]) ->
             raise ValueError(f"{name} must have {names}, got {list(given)}")
         cells, labels = _hrnet_row(given[stage], f"{name}[{stage!r}]", branches)
         stages.append(_parse_stage(cells, labels, block_types))
+    multiscale_output = given["stage4"].get("multiscale_output")
+    if multiscale_output is not None:
+        check_flag(f"{name}['stage4']['multiscale_output']", multiscale_output)
     return Arch(
         tuple(stages),
-        multiscale_output=check_flag(
-            f"{name}['stage4']['multiscale_output']",
-            given["stage4"].get("multiscale_output", False),
-        ),
+        multiscale_output=multiscale_output,
         upsample=_parse_upsample(given.get("upsample"), f"{name}['upsample']"),
     )
 

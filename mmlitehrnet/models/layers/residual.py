@@ -50,6 +50,11 @@ class ResidualBlock(nn.Module):
         if in_channels != width:
             self.downsample = nn.Sequential(*conv_norm(in_channels, width, 1))
 
+    @property
+    def last_norm(self) -> nn.Module:
+        """Normalisation before the shortcut is added."""
+        return getattr(self, f"bn{len(self.convs)}")
+
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, channels * expansion, H, W)."""
         y = x

@@ -4,6 +4,8 @@ import copy
 
 import pytest
 import torch
+from mmdet.models.backbones.hrnet import HRNet as MMDetHRNet
+from mmengine.registry import MODELS, DefaultScope
 from mmpose.models.backbones.hrnet import HRNet as MMPoseHRNet
 from mmseg.models.backbones.hrnet import HRNet as MMSegHRNet
 
@@ -81,6 +83,78 @@ def test_extra_of_upstream_configs(mode):
     assert len(ours(x)) == 4
     for y, expected in zip(ours(x), theirs(x)):
         assert difference(y, expected) <= 1e-10
+
+
+LIBRARIES = {"mmpose": MMPoseHRNet, "mmseg": MMSegHRNet, "mmdet": MMDetHRNet}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_takes_the_place_of_the_librarys_hrnet(library):
+    """With only the type changed: all that its HRNet does without being told."""
+    cfg = dict(type="HRNet", extra=EXTRAS["w16"])
+    with DefaultScope.overwrite_default_scope(library):
+        theirs = sane_weights(MODELS.build(copy.deepcopy(cfg)).double())
+        ours = MODELS.build(dict(cfg, type="SmallHRNet")).double()
+    assert type(theirs) is LIBRARIES[library]
+    # Upstream builds paths to the maps that it does not give out.
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    x = images(2, 3, 128, 96, dtype=torch.float64)
+    theirs.train(), ours.train()
+    maps, expected = ours(x), theirs(x)
+    assert len(maps) == len(expected) == (1 if library == "mmpose" else 4)
+    for y, like in zip(maps, expected):
+        assert difference(y, like) <= 1e-10
+
+
+@pytest.mark.parametrize("multiscale_output", [False, True])
+@pytest.mark.parametrize("library", ["mmseg", "mmdet"])
+def test_multiscale_output_is_hrnets(library, multiscale_output):
+    cfg = dict(type="SmallHRNet", extra=EXTRAS["w16"])
+    with DefaultScope.overwrite_default_scope(library):
+        net = MODELS.build(dict(cfg, multiscale_output=multiscale_output))
+    assert len(net.out_channels) == (4 if multiscale_output else 1)
+
+
+def test_a_row_of_the_table_is_the_same_in_every_library():
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        assert SmallHRNet("w16").out_channels == (16,)
+
+
+def test_residual_blocks_start_as_identities():
+    net = SmallHRNet(zero_init_residual=True)
+    net.init_weights()
+    assert not net.stage2[0].branches[0][0].bn2.weight.any()
+    assert not net.layer1[0].bn3.weight.any() and net.layer1[0].bn2.weight.all()
+
+
+@pytest.mark.parametrize("zero_init_residual", [False, True])
+def test_pretrained_is_the_older_name_of_init_cfg(tmp_path, zero_init_residual):
+    theirs = sane_weights(SmallHRNet())
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    net = SmallHRNet(
+        pretrained=str(tmp_path / "weights.pth"), zero_init_residual=zero_init_residual
+    )
+    net.init_weights()
+    for key, value in theirs.state_dict().items():
+        assert torch.equal(net.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (dict(pretrained=3), "pretrained must be the name of a file, got 3"),
+        (dict(pretrained="a", init_cfg=[]), "either pretrained or init_cfg, not both"),
+        (dict(multiscale_output=1), "multiscale_output must be True or False, got 1"),
+        (
+            dict(multiscale_output=True, out_indices=0),
+            "either out_indices or multiscale_output, not both: out_indices=0",
+        ),
+        (dict(zero_init_residual=0), "zero_init_residual must be True or False"),
+    ],
+)
+def test_arguments_of_hrnet_are_checked(arguments, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        SmallHRNet(**arguments)
 
 
 def test_parameters_of_the_paper():
