@@ -17,7 +17,7 @@ from ..layers.activation_checkpointing import run_checkpointed
 from ..layers.dynamic_conv import DynamicConv2d
 from ..layers.fusion import HRNET, FirstBranch, Fusion
 from ..layers.iterative_head import IterativeHead
-from ..layers.norm import single_value_norm
+from ..layers.norm import replace_norm
 from ..layers.resolution_paths import ConvStep, Transition
 from .arguments import (
     check_count,
@@ -124,7 +124,7 @@ class HighResolutionNet(BaseModule):
             check_layer("conv_cfg", conv_cfg, "Conv2d")
         self.conv_cfg = conv_cfg
         norm_cfg = dict(type="BN") if norm_cfg is None else norm_cfg
-        self.norm_cfg = single_value_norm(check_layer("norm_cfg", norm_cfg, "BN"))
+        self.norm_cfg = replace_norm(check_layer("norm_cfg", norm_cfg, "BN"))
         self.norm_eval = check_flag("norm_eval", norm_eval)
         self.frozen_stages = frozen_stages
         self.with_cp = check_flag("with_cp", with_cp)

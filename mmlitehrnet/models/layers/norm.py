@@ -1,4 +1,4 @@
-"""Batch normalisation that accepts a single value per channel in training."""
+"""Normalisation: of a single value per channel, and with errors that name norm_cfg."""
 
 from __future__ import annotations
 
@@ -40,8 +40,57 @@ class BatchNorm2d(nn.BatchNorm2d, _BatchNorm):
         return super().forward(x)
 
 
+class GroupNorm(nn.GroupNorm):
+    """``nn.GroupNorm`` whose error names ``norm_cfg``.
+
+    Raises:
+        ValueError: If the width of the map is no multiple of ``num_groups``.
+    """
+
+    def __init__(self, num_channels: int, num_groups: int, **kwargs: Any) -> None:
+        if num_channels % num_groups:
+            raise ValueError(
+                "norm_cfg['num_groups'] must divide the width of every layer of the "
+                f"network, got {num_groups}, and there is one of {num_channels} "
+                "channels"
+            )
+        super().__init__(num_groups, num_channels, **kwargs)
+
+
+class InstanceNorm2d(nn.InstanceNorm2d):
+    """``nn.InstanceNorm2d`` whose error names ``norm_cfg``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        make_fx_leaf(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each channel of each sample of (N, C, H, W).
+
+        Raises:
+            ValueError: If it has a single position, as pooled vectors have.
+        """
+        own = self.training or not self.track_running_stats
+        if own and x.shape[2:].numel() == 1:
+            raise ValueError(
+                "norm_cfg must not be instance normalisation ('IN') where maps are of "
+                f"1x1, which it has no statistics of, got a map of {tuple(x.shape)}: "
+                "pooled vectors of Dite-HRNet are such maps, and the lowest resolution "
+                "of images of 32x32"
+            )
+        return super().forward(x)
+
+
 #: Config of the normalisation that layers have by default.
 BN = dict(type=BatchNorm2d)
+#: Name in a config -> layer, where it is one of this file.
+NORMS: dict[str, type[nn.Module]] = {
+    "BN": BatchNorm2d,
+    "BN2d": BatchNorm2d,
+    "GN": GroupNorm,
+    "IN": InstanceNorm2d,
+    "IN2d": InstanceNorm2d,
+}
 
 
 def build_norm(norm_cfg: dict, channels: int) -> nn.Module:
@@ -49,20 +98,20 @@ def build_norm(norm_cfg: dict, channels: int) -> nn.Module:
     return build_norm_layer(norm_cfg, channels)[1]
 
 
-def single_value_norm(norm_cfg: dict) -> dict:
-    """Let the config of batch normalisation build :class:`BatchNorm2d`.
+def replace_norm(norm_cfg: dict) -> dict:
+    """Let the config of a normalisation layer build the one of this file.
 
     Args:
         norm_cfg: Config of a normalisation layer, as ``dict(type='BN')``.
 
     Returns:
-        The config with 'BN' and 'BN2d' replaced, and on one process 'SyncBN' too,
-        as MMEngine does it. In several processes, which must exist by then,
-        'SyncBN' stays PyTorch's layer: its statistics cover several values. A config
-        of any other layer comes back as it is.
+        The config with the names in :data:`NORMS` replaced, and on one process 'SyncBN'
+        by :class:`BatchNorm2d`, as MMEngine does it. In several processes, which must
+        exist by then, 'SyncBN' stays PyTorch's layer: its statistics cover several
+        values. A config of any other layer comes back as it is.
     """
-    names = {"BN", "BN2d"} if get_world_size() > 1 else {"BN", "BN2d", "SyncBN"}
     layer = norm_cfg["type"]
-    if isinstance(layer, str) and layer in names:
-        return dict(norm_cfg, type=BatchNorm2d)
+    name = "BN" if layer == "SyncBN" and get_world_size() == 1 else layer
+    if isinstance(name, str) and name in NORMS:
+        return dict(norm_cfg, type=NORMS[name])
     return norm_cfg

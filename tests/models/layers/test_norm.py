@@ -5,9 +5,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from mmlitehrnet import LiteHRNet
+from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from mmlitehrnet.models.layers.activation_checkpointing import Blocks
-from mmlitehrnet.models.layers.norm import BatchNorm2d, single_value_norm
+from mmlitehrnet.models.layers.norm import BatchNorm2d, build_norm, replace_norm
 
 
 def test_single_value_uses_and_keeps_the_running_statistics():
@@ -28,7 +28,7 @@ def test_synchronised_normalisation_in_a_process_group_of_one(tmp_path):
         "gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1
     )
     try:
-        assert single_value_norm(dict(type="SyncBN"))["type"] is BatchNorm2d
+        assert replace_norm(dict(type="SyncBN"))["type"] is BatchNorm2d
     finally:
         dist.destroy_process_group()
 
@@ -60,11 +60,38 @@ def test_everything_else_is_batch_normalisation():
 
 
 def test_other_layers_are_left_as_they_are():
-    cfg = dict(type="GN", num_groups=2)
-    assert single_value_norm(cfg) == cfg
-    assert single_value_norm(dict(type=nn.BatchNorm2d))["type"] is nn.BatchNorm2d
+    cfg = dict(type=nn.GroupNorm, num_groups=2)
+    assert replace_norm(cfg) == cfg
+    assert replace_norm(dict(type=nn.BatchNorm2d))["type"] is nn.BatchNorm2d
     cfg = dict(type="BN", requires_grad=False, momentum=0.03)
-    assert single_value_norm(cfg) == dict(cfg, type=BatchNorm2d)
+    assert replace_norm(cfg) == dict(cfg, type=BatchNorm2d)
+
+
+NORM_CFGS = {
+    "GN": (dict(type="GN", num_groups=2), nn.GroupNorm(2, 4)),
+    "IN": (dict(type="IN", affine=True), nn.InstanceNorm2d(4, affine=True)),
+}
+
+
+@pytest.mark.parametrize("name", NORM_CFGS)
+def test_group_and_instance_normalisation_are_pytorchs(name):
+    cfg, theirs = NORM_CFGS[name]
+    ours = build_norm(replace_norm(cfg), 4)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    x = torch.randn(2, 4, 5, 5)
+    assert torch.equal(ours(x), theirs(x))
+
+
+@pytest.mark.parametrize("backbone", [LiteHRNet, NaiveLiteHRNet, DiteHRNet, SmallHRNet])
+def test_groups_that_do_not_divide_the_widths_are_named(backbone):
+    with pytest.raises(ValueError, match=r"norm_cfg\['num_groups'\] must div.* got 7,"):
+        backbone(norm_cfg=dict(type="GN", num_groups=7))
+
+
+def test_instance_normalisation_of_pooled_vectors_is_named():
+    net = DiteHRNet(norm_cfg=dict(type="IN"))
+    with pytest.raises(ValueError, match="norm_cfg must not be instance normalisation"):
+        net(torch.rand(2, 3, 64, 64))
 
 
 def test_checkpointing_counts_a_batch_once_with_a_layer_that_insists_on_a_counter():
