@@ -93,6 +93,13 @@ def arguments(extra, **more):
     return st.fixed_dictionaries({"extra": extra, **COMMON, **more})
 
 
+def as_many_as_branches(given):
+    """Dite-HRNet's arguments with a number for each branch of the table."""
+    branches = max(map(len, given["extra"]["stages_spec"]["num_channels"]))
+    counts = {k: given[k][:branches] for k in ("num_groups", "num_kernels")}
+    return {**given, **counts}
+
+
 NETWORKS = {
     LiteHRNet: arguments(lite_extras(("LITE", "NAIVE"), (8, 12, 16, 20), 3)),
     NaiveLiteHRNet: arguments(lite_extras(("NAIVE",), (4, 6, 8, 14), 3)),
@@ -101,7 +108,7 @@ NETWORKS = {
         num_groups=st.sampled_from([(1, 1, 2, 4), (1, 1, 1, 1), (4, 2, 1, 1)]),
         num_kernels=st.sampled_from([(4, 4, 2, 1), (1, 2, 4, 4)]),
         context_pooling=st.sampled_from(["window", "official"]),
-    ),
+    ).map(as_many_as_branches),
     SmallHRNet: arguments(
         hrnet_extras(),
         with_head=st.booleans(),

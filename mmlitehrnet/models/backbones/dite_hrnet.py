@@ -88,6 +88,16 @@ class DiteHRNet(LiteHRNet):
             context_pooling=context_pooling,
         )
         super().__init__(arch, extra, in_channels, with_head, out_indices, **kwargs)
+        most = max(len(stage.channels) for stage in self.stages)
+        for name, given, default in (
+            ("num_groups", num_groups, NUM_GROUPS),
+            ("num_kernels", num_kernels, NUM_KERNELS),
+        ):
+            if given is not default and len(given) > most:
+                raise ValueError(
+                    f"{name} must have one number for each of the {most} branches, got "
+                    f"{given!r}"
+                )
 
 
 def _counts(name: str, value: Any) -> tuple[int, ...]:

@@ -147,6 +147,8 @@ def test_checkpointing_changes_neither_gradients_nor_statistics():
     [
         (dict(context_pooling="mean"), ValueError, ["context_pooling", "'mean'"]),
         (dict(num_groups=(1, 1, 2)), ValueError, ["num_groups", "(1, 1, 2)"]),
+        (dict(num_groups=(1,) * 5), ValueError, ["num_groups", "4 branches", "1, 1)"]),
+        (dict(num_kernels=[1] * 5), ValueError, ["num_kernels", "4 branches", "1, 1]"]),
         (dict(num_groups=(1, 1, 2, 7)), ValueError, ["num_groups", "7", "320"]),
         (dict(num_kernels=(4, 4, 2, 0)), ValueError, ["num_kernels", "0"]),
         (dict(num_kernels=4), TypeError, ["num_kernels", "4"]),
