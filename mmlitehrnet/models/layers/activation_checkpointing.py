@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
+from .depthwise import is_compiling
+
 
 @contextmanager
 def _running_statistics_kept(block: nn.Module) -> Iterator[None]:
@@ -51,11 +53,13 @@ def run_checkpointed(block: nn.Module, x: Any, with_cp: bool) -> Any:
     Returns:
         What ``block(x)`` returns.
     """
-    if with_cp and torch.is_grad_enabled():
-        return checkpoint(
-            block, x, use_reentrant=False, context_fn=partial(_contexts, block)
-        )
-    return block(x)
+    if not (with_cp and torch.is_grad_enabled()):
+        return block(x)
+    if is_compiling():  # A compiled backward pass repeats no update of statistics.
+        return checkpoint(block, x, use_reentrant=False)
+    return checkpoint(
+        block, x, use_reentrant=False, context_fn=partial(_contexts, block)
+    )
 
 
 class Blocks(nn.Sequential):

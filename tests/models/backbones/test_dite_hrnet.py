@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 from mmlitehrnet import DiteHRNet
@@ -175,3 +176,30 @@ def test_groups_and_kernels_shape_the_split_convolution():
     assert sides == [3, 5, 7, 9]
     assert isinstance(convs[0].conv[0].conv, nn.Conv2d)
     assert convs[3].conv[0].conv.aggregation.weight.shape == (4, 160, 1, 3, 3)
+
+
+def test_weight_decay_of_depthwise_kernels_as_documented():
+    """MMEngine's ``dwconv_decay_mult`` knows Conv2d; computed kernels have a key."""
+    net = DiteHRNet(extra=TINY)
+    paramwise = dict(
+        dwconv_decay_mult=0.0,
+        custom_keys={"aggregation.weight": dict(decay_mult=0.0)},
+    )
+    optimizer = dict(type="SGD", lr=0.1, weight_decay=0.1)
+    wrapper = build_optim_wrapper(
+        net, dict(optimizer=optimizer, paramwise_cfg=paramwise)
+    )
+    names = {id(p): name for name, p in net.named_parameters()}
+    without = {
+        names[id(group["params"][0])]
+        for group in wrapper.optimizer.param_groups
+        if group["weight_decay"] == 0
+    }
+    depthwise = {
+        f"{name}.{key}"
+        for name, module in net.named_modules()
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels
+        for key, _ in module.named_parameters()
+    }
+    dynamic = {name for name in names.values() if name.endswith("aggregation.weight")}
+    assert depthwise and dynamic and without == depthwise | dynamic
