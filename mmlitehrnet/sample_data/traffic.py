@@ -194,8 +194,8 @@ def _draw_person(view: View, kind: str, x: float, z: float, heading: float) -> N
         figure = replace(figure, joints=joints)
     else:
         view.shadow(x, z, 0.4)
-    label = ID["rider" if ridden else "person"]
-    people.draw_figure(view.canvas, figure, label, one_label=True)
+    labels = [ID["rider" if ridden else "person"]] * people.NUM_PARTS
+    people.draw_figure(view.canvas, figure, labels)
 
 
 def _car(length: float, height: float, rear: float, front: float) -> tuple:
