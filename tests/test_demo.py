@@ -14,7 +14,7 @@ def demo(tmp_path, monkeypatch):
     """The tool, in a folder that is not the repository."""
     monkeypatch.chdir(tmp_path)
     tool = load_tool("demo")
-    small = ("--train", "1", "--val", "1", "--size", "96", "96", "--quiet")
+    small = "coco --train 1 --val 1 --size 96 96 --quiet"
     short = tool.DEMOS["pose"]._replace(generate=small)
     monkeypatch.setitem(tool.DEMOS, "pose", short)
     return tool

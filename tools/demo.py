@@ -30,8 +30,7 @@ class Demo(NamedTuple):
     package: str  # as `mim` knows it
     config: str
     data: str  # where the config expects the data
-    generate: tuple[str, ...]  # arguments of tools/make_sample_data.py after the folder
-    data_format: str
+    generate: str  # arguments of tools/make_sample_data.py but the folder
     score: str  # validation score that the best checkpoint is chosen by
 
 
@@ -40,16 +39,14 @@ DEMOS = {
         package="mmpose",
         config="configs/pose/demo/litehrnet_18_sample_128x96.py",
         data="data/sample_coco",
-        generate=("--train", "900", "--val", "80"),
-        data_format="coco",
+        generate="coco --train 900 --val 80",
         score="coco/AP",
     ),
     "seg": Demo(
         package="mmsegmentation",
         config="configs/seg/demo/litehrnet_18_sample_128x256.py",
         data="data/sample_cityscapes",
-        generate=("--train", "300", "--val", "48", "--size", "128", "256"),
-        data_format="cityscapes",
+        generate="cityscapes --train 300 --val 48 --size 128 256",
         score="mIoU",
     ),
 }
@@ -69,8 +66,8 @@ def generate(demo: Demo) -> None:
     partial = data.with_name(f"{data.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)
-    make = (sys.executable, str(ROOT / "tools/make_sample_data.py"), demo.data_format)
-    run(*make, str(partial), *demo.generate)
+    tool = str(ROOT / "tools/make_sample_data.py")
+    run(sys.executable, tool, *demo.generate.split(), str(partial))
     partial.rename(data)
 
 
