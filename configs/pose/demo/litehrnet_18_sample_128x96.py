@@ -39,6 +39,7 @@ train_dataloader = dict(
     dataset=dict(data_root=data_root, pipeline=train_pipeline),
 )
 val_dataloader = dict(
+    batch_size=8,  # so that progress is shown on the way
     num_workers=1,
     dataset=dict(
         data_root=data_root,
