@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config
@@ -20,7 +21,12 @@ from torch import nn
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.apis.command_line import add_cfg_options
 from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
-from mmlitehrnet.checkpoints import UntrustedCheckpointError, load_weights
+from mmlitehrnet.checkpoints import (
+    UntrustedCheckpointError,
+    load_checkpoint,
+    load_weights,
+    meta_of,
+)
 from mmlitehrnet.deploy.export import MIN_OPSET, check_output, export_onnx
 from mmlitehrnet.models.deployed.forms import FORMS
 
@@ -68,6 +74,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help="largest difference allowed, relative to a map's largest value",
     )
     parser.add_argument(
+        "--network-only",
+        action="store_true",
+        help="leave out what surrounds a pose network, where the runner cannot do it",
+    )
+    parser.add_argument(
         "--trust-checkpoint",
         action="store_true",
         help="load a checkpoint that holds more than weights; it can run any code",
@@ -90,7 +101,7 @@ def prepare_output(out: str, *inputs: str | None) -> None:
 
 
 def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module:
-    """Build the model of a config and load its weights.
+    """Build the model of a config and load its weights, as MMPose's ``init_model``.
 
     Args:
         config: A config of MMPose or MMSegmentation.
@@ -103,26 +114,34 @@ def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module
     """
     config.model.pop("pretrained", None)
     model = network_from_config(config)
+    loaded = None
     if checkpoint is not None:
         try:
             load_weights(model, checkpoint, trust=trust)
+            loaded = load_checkpoint(checkpoint, trust=trust)
         except UntrustedCheckpointError as error:
             raise SystemExit(f"{error}, or trust it: --trust-checkpoint") from error
+    if config.get("default_scope", "mmpose") == "mmpose":
+        model.cfg = config
+        model.dataset_meta = dataset_meta(config, meta_of(loaded))
     return model.eval()
 
 
-def add_dataset_meta(model: nn.Module, config: Config) -> None:
-    """Tell a pose model its data set's keypoints, for the flip test."""
-    from mmpose.datasets.datasets.utils import parse_pose_metainfo
-    from mmpose.registry import DATASETS
+def dataset_meta(config: Config, meta: Mapping) -> Mapping:
+    """Find a pose model's keypoints where MMPose's ``init_model`` takes them from.
 
-    dataset = config.get("val_dataloader", config.get("test_dataloader", {})).get(
-        "dataset", {}
+    Args:
+        config: The model's config.
+        meta: What its checkpoint holds beside weights.
+    """
+    from mmpose.apis.inference import dataset_meta_from_config
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+    return (
+        meta.get("dataset_meta")
+        or dataset_meta_from_config(config, "train")
+        or parse_pose_metainfo(dict(from_file="configs/_base_/datasets/coco.py"))
     )
-    kind = DATASETS.get(dataset.get("type", "")) if dataset.get("type") else None
-    metainfo = dataset.get("metainfo") or getattr(kind, "METAINFO", None)
-    if metainfo is not None:
-        model.dataset_meta = parse_pose_metainfo(dict(metainfo))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -137,8 +156,6 @@ def main(arguments: list[str] | None = None) -> int:
         model = load_model(config, args.checkpoint, args.trust_checkpoint)
     except ValueError as error:
         raise SystemExit(str(error)) from error
-    if config.get("default_scope", "mmpose") == "mmpose":
-        add_dataset_meta(model, config)
     size = tuple(args.input_size or config_input_size(config))
     try:
         difference = export_onnx(
@@ -151,6 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
             dynamic_size=args.dynamic_size,
             opset=args.opset,
             tolerance=args.tolerance,
+            network_only=args.network_only,
         )
     except (TypeError, ValueError, OSError) as error:
         raise SystemExit(f"cannot export: {error}") from error

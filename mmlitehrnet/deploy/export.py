@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -25,7 +25,8 @@ from ..models.layers.channel_weighting import CrossResolutionWeighting
 from ..models.layers.context_modeling import DenseContextModeling
 from ..models.layers.dynamic_conv import DynamicConv2d
 from .model import deploy_model, switch_to_deploy
-from .runner import METADATA_KEY, PoseTask
+from .pose import has_decoder, pose_task
+from .runner import METADATA_KEY, PoseRunner
 from .tracing import MIN_OPSET, trace_to_onnx
 
 
@@ -160,6 +161,7 @@ def export_onnx(
     dynamic_size: bool = False,
     opset: int = MIN_OPSET,
     tolerance: float = math.inf,
+    network_only: bool = False,
 ) -> Difference:
     """Write a trained network as an ONNX file and compare the two.
 
@@ -179,6 +181,10 @@ def export_onnx(
         opset: Version of ONNX's operators, at least 13.
         tolerance: Largest relative difference with which the file is written; NaN is
             larger than any.
+        network_only: Whether to leave out what surrounds a pose network, which
+            :mod:`~mmlitehrnet.deploy.runner` needs. It is read off the test pipeline
+            of ``model.cfg``, as MMPose's ``init_model`` sets it; without that it is
+            left out too.
 
     Returns:
         How far the file, in ONNX Runtime, is from the trained network in PyTorch,
@@ -208,7 +214,7 @@ def export_onnx(
     axes = {0: "batch"} if dynamic_batch else {}
     axes |= {2: "height", 3: "width"} if dynamic_size else {}
     task = None
-    if hasattr(getattr(model, "head", None), "decoder"):
+    if hasattr(model, "cfg") and not network_only and has_decoder(model):
         task = pose_task(model, None if dynamic_size else input_size)
     prefix = f".{path.name}."
     with _evaluating(model), TemporaryDirectory("", prefix, path.parent) as folder:
@@ -238,6 +244,7 @@ def export_onnx(
             ) from error
         if task is not None:
             write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
+            PoseRunner(part)  # which checks that they fit
         difference = compare(trained.eval(), part, batches)
         if difference.relative <= tolerance:
             os.replace(part, path)
@@ -257,47 +264,6 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 def _images(shape: Sequence[int]) -> Tensor:
     return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(0))
-
-
-def pose_task(model: Any, input_size: Sequence[int] | None = None) -> PoseTask | None:
-    """What surrounds a pose network, from MMPose's model.
-
-    Args:
-        model: A top-down estimator.
-        input_size: Height and width of the images in pixels; default: the codec's.
-
-    Returns:
-        The task, or None if its codec is not a heatmap codec that
-        :mod:`~mmlitehrnet.deploy.runner` decodes.
-    """
-    codec = model.head.decoder
-    blurs = {
-        "MSRAHeatmap": 0,
-        "MSRAHeatmapBlur": getattr(codec, "blur_kernel_size", 0),
-    }
-    test_cfg: dict = model.test_cfg or {}
-    if type(codec).__name__ not in blurs or codec.unbiased:
-        return None
-    if test_cfg.get("flip_mode", "heatmap") != "heatmap":
-        return None
-    meta = getattr(model, "dataset_meta", None) or model.metainfo or {}
-    flip_indices = meta.get("flip_indices")
-    preprocessor = model.data_preprocessor
-    mean, std = (0.0,) * 3, (1.0,) * 3
-    if hasattr(preprocessor, "mean"):  # It normalises.
-        mean = tuple(preprocessor.mean.flatten().tolist())
-        std = tuple(preprocessor.std.flatten().tolist())
-    width, height = codec.input_size if input_size is None else input_size[::-1]
-    return PoseTask(
-        input_size=(int(width), int(height)),
-        mean=mean,
-        std=std,
-        rgb=bool(preprocessor._channel_conversion),
-        blur_kernel_size=int(blurs[type(codec).__name__]),
-        flip_indices=None if flip_indices is None else tuple(map(int, flip_indices)),
-        flip_test=bool(test_cfg.get("flip_test", False)) and flip_indices is not None,
-        shift_heatmap=bool(test_cfg.get("shift_heatmap", False)),
-    )
 
 
 def write_metadata(path: str | Path, key: str, value: str) -> None:

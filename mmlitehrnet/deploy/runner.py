@@ -12,7 +12,7 @@ nor MMPose is installed::
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,12 +32,17 @@ class PoseTask(NamedTuple):
         std: Standard deviation of each channel of the input.
         rgb: Whether the network's channels are red, green, blue.
         padding: Side of the region around a box, relative to the box's.
+        use_udp: Whether images are measured from pixel centre to pixel centre (UDP).
+        decoder: How keypoints are found in the network's outputs, see
+            :data:`DECODERS`.
         blur_kernel_size: Size of the Gaussian filter of the heatmaps in cells, odd;
             0 for none.
+        split_ratio: Bins of SimCC's classifiers for each pixel of the input.
         flip_indices: For each keypoint, the one that it is when the image is
             flipped, or None if the network cannot be tested so.
-        flip_test: Whether to average with the flipped image's heatmaps by default.
+        flip_test: Whether to average with the flipped image's outputs by default.
         shift_heatmap: Whether to move the flipped heatmaps by one cell.
+        keypoint_indices: Which of the network's keypoints are given, or None for all.
     """
 
     input_size: tuple[int, int]
@@ -45,10 +50,14 @@ class PoseTask(NamedTuple):
     std: tuple[float, ...] = (58.395, 57.12, 57.375)
     rgb: bool = True
     padding: float = 1.25
+    use_udp: bool = False
+    decoder: str = "shift"
     blur_kernel_size: int = 0
+    split_ratio: float = 2.0
     flip_indices: tuple[int, ...] | None = None
     flip_test: bool = False
     shift_heatmap: bool = False
+    keypoint_indices: tuple[int, ...] | None = None
 
 
 class Region(NamedTuple):
@@ -127,18 +136,30 @@ def _to_image(region: Region, size: tuple[int, int]) -> np.ndarray:
     return np.array([[a, b, -a * c - b * f], [d, e, -d * c - e * f]])
 
 
-def crop(image: np.ndarray, region: Region, size: tuple[int, int]) -> np.ndarray:
+def _to_image_udp(region: Region, size: tuple[int, int]) -> np.ndarray:
+    """As :func:`_to_image`, from the first pixel's centre to the last one's."""
+    scale = (np.array(size, np.float32) - 1) / region.scale
+    start = scale * (region.scale * np.float32(0.5) - region.center)
+    x, y = 1 / scale.astype(np.float64)
+    return np.array([[x, 0, -x * start[0]], [0, y, -y * start[1]]])
+
+
+def crop(
+    image: np.ndarray, region: Region, size: tuple[int, int], use_udp: bool = False
+) -> np.ndarray:
     """Cut a region out of an image and resize it, bilinearly; black outside.
 
     Args:
         image: Image (H, W, C), uint8.
         region: The region.
         size: Width and height of the result.
+        use_udp: Whether the region reaches from the first pixel's centre to the last
+            one's, and not from edge to edge.
 
     Returns:
         Image (height, width, C), uint8.
     """
-    return warp(image, _to_image(region, size), size)
+    return warp(image, (_to_image_udp if use_udp else _to_image)(region, size), size)
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -204,39 +225,175 @@ def gaussian_filter(heatmaps: np.ndarray, size: int) -> np.ndarray:
     return np.where(positive, scaled, heatmaps)
 
 
-def decode(
-    heatmaps: np.ndarray, blur_kernel_size: int = 0
+class Peaks:
+    """The highest cells of heatmaps, and the values around them.
+
+    Args:
+        heatmaps: Heatmaps (K, H, W).
+
+    Attributes:
+        scores: The highest values (K,).
+        cells: Where they are (K, 2), x and y; (-1, -1) where none is positive.
+        size: Width and height of the heatmaps in cells.
+    """
+
+    def __init__(self, heatmaps: np.ndarray) -> None:
+        count, height, width = heatmaps.shape
+        self.size = np.array((width, height))
+        self._each = np.arange(count)
+        flat = heatmaps.reshape(count, -1)
+        best = flat.argmax(axis=1)
+        self.scores = flat[self._each, best]
+        self._best = np.stack((best % width, best // width), axis=1)
+        found = (self.scores > 0)[:, None]
+        self.cells = np.where(found, self._best, -1).astype(np.float32)
+
+    def within(self, margin: Any, end: Any) -> np.ndarray:
+        """Which peaks (K, 2) are above a margin in x, in y, and below another."""
+        return (self.cells > margin) & (self.cells < self.size - end)
+
+    def near(self, maps: np.ndarray, dx: int, dy: int) -> np.ndarray:
+        """Values (K,) of maps (K, H, W) beside the peaks, repeated beyond the edge."""
+        x, y = (self._best + (dx, dy)).clip(0, self.size - 1).T
+        return maps[self._each, y, x]
+
+
+def decode_shift(
+    outputs: Sequence[np.ndarray], task: PoseTask
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the highest cells, moved by a quarter towards the higher neighbour.
 
     Args:
-        heatmaps: Heatmaps (K, H, W).
-        blur_kernel_size: Size of the Gaussian filter before, 0 for none.
+        outputs: Heatmaps (K, H, W).
+        task: What surrounds the network.
 
     Returns:
-        Keypoints (K, 2), x and y in cells, and scores (K,), the values there. A
-        heatmap without a positive value gives (-1, -1).
+        Keypoints (K, 2), x and y relative to the heatmap's width and height, and
+        scores (K,), the values there. A heatmap without a positive value gives the
+        cell (-1, -1).
     """
-    if blur_kernel_size:
-        heatmaps = gaussian_filter(heatmaps, blur_kernel_size)
-    count, height, width = heatmaps.shape
-    each = np.arange(count)
-    flat = heatmaps.reshape(count, -1)
-    best = flat.argmax(axis=1)
-    scores = flat[each, best]
-    x, y = best % width, best // width
-    found = scores > 0
-    points = np.where(found[:, None], np.stack((x, y), axis=1), -1).astype(np.float32)
+    (heatmaps,) = outputs
+    if task.blur_kernel_size:
+        heatmaps = gaussian_filter(heatmaps, task.blur_kernel_size)
+    peaks = Peaks(heatmaps)
+    slopes = [
+        peaks.near(heatmaps, *step) - peaks.near(heatmaps, -step[0], -step[1])
+        for step in ((1, 0), (0, 1))
+    ]
     # The bounds, which leave the second row and column out, are MMPose's.
-    in_x = found & (x > 1) & (x < width - 1) & (y > 0)
-    in_y = found & (y > 1) & (y < height - 1) & (x > 0)
-    left, right = x.clip(1) - 1, x.clip(max=width - 2) + 1
-    above, below = y.clip(1) - 1, y.clip(max=height - 2) + 1
-    dx = heatmaps[each, y, right] - heatmaps[each, y, left]
-    dy = heatmaps[each, below, x] - heatmaps[each, above, x]
-    points[:, 0] += np.sign(dx) * 0.25 * in_x
-    points[:, 1] += np.sign(dy) * 0.25 * in_y
-    return points, scores
+    moves = peaks.within(1, 1) & peaks.within(0, 0)[:, ::-1]
+    points = peaks.cells + np.sign(slopes).T * 0.25 * moves
+    return points.astype(np.float32) / peaks.size.astype(np.float32), peaks.scores
+
+
+def _newton_step(slope: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    """Steps (K, 2) to the extrema of parabolas.
+
+    Args:
+        slope: First derivatives (K, 2) by x and y.
+        curvature: Second derivatives (K, 3): by x twice, by both, by y twice.
+    """
+    (dx, dy), (dxx, dxy, dyy) = slope.T, curvature.astype(np.float64).T
+    determinant = dxx * dyy - dxy**2
+    step = np.stack((dxy * dy - dyy * dx, dxy * dx - dxx * dy), axis=1)
+    curved = determinant[:, None] != 0
+    return np.divide(step, determinant[:, None], where=curved, out=np.zeros_like(step))
+
+
+def decode_dark(
+    outputs: Sequence[np.ndarray], task: PoseTask
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the peaks between cells by the logarithm's derivatives (DARK).
+
+    Derivatives are differences over two cells, and peaks within two cells of the
+    edge stay where they are; otherwise as :func:`decode_shift`.
+    """
+    (heatmaps,) = outputs
+    peaks = Peaks(heatmaps)
+    filtered = gaussian_filter(heatmaps, task.blur_kernel_size)
+    logs = np.log(np.maximum(filtered, 1e-10))
+
+    def at(dx: int, dy: int) -> np.ndarray:
+        return peaks.near(logs, dx, dy)
+
+    slope = np.stack((at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)), axis=1) / 2
+    dxx = at(2, 0) - 2 * at(0, 0) + at(-2, 0)
+    dyy = at(0, 2) - 2 * at(0, 0) + at(0, -2)
+    dxy = at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)
+    step = _newton_step(slope, np.stack((dxx, dxy, dyy), axis=1) / 4)
+    inside = peaks.within(1, 2).all(axis=1, keepdims=True)
+    return (peaks.cells + step * inside) / peaks.size, peaks.scores
+
+
+def decode_dark_udp(
+    outputs: Sequence[np.ndarray], task: PoseTask
+) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`decode_dark`, but by differences over one cell, up to the edge.
+
+    Keypoints are relative to the distance from the first cell's centre to the last
+    one's. A keypoint that is not found stays at the cell (-1, -1), which MMPose moves
+    by what it reads beyond the heatmap.
+    """
+    (heatmaps,) = outputs
+    peaks = Peaks(heatmaps)
+    filtered = gaussian_filter(heatmaps, task.blur_kernel_size)
+    logs = np.log(filtered.clip(1e-3, 50))
+
+    def at(dx: int, dy: int) -> np.ndarray:
+        return peaks.near(logs, dx, dy)
+
+    slope = np.stack((at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)), axis=1) / 2
+    dxx = at(1, 0) - 2 * at(0, 0) + at(-1, 0)
+    dyy = at(0, 1) - 2 * at(0, 0) + at(0, -1)
+    around = at(1, 0) + at(0, 1) + at(-1, 0) + at(0, -1)
+    dxy = (at(1, 1) - around + 2 * at(0, 0) + at(-1, -1)) / 2
+    small = np.finfo(np.float32).eps  # which lets a flat map be solved
+    curvature = np.stack((dxx, dxy, dyy), axis=1) + np.array((small, 0, small))
+    step = _newton_step(slope, curvature) * (peaks.scores > 0)[:, None]
+    return (peaks.cells + step) / (peaks.size - 1), peaks.scores
+
+
+def decode_simcc(
+    outputs: Sequence[np.ndarray], task: PoseTask
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the highest bin of the columns and that of the rows (SimCC).
+
+    Args:
+        outputs: Classifications of the column (K, W) and of the row (K, H).
+        task: What surrounds the network.
+
+    Returns:
+        Keypoints (K, 2), x and y relative to the input's width and height, and scores
+        (K,), the lower one of the two values. Without a positive value the bin is
+        (-1, -1).
+    """
+    scores = np.min([values.max(axis=1) for values in outputs], axis=0)
+    bins = np.stack([values.argmax(axis=1) for values in outputs], axis=1)
+    bins = np.where((scores > 0)[:, None], bins, -1)
+    return bins / task.split_ratio / np.array(task.input_size), scores
+
+
+class Decoder(NamedTuple):
+    """How keypoints are found in a network's outputs.
+
+    Attributes:
+        decode: Maps a person's outputs and the task to keypoints (K, 2), relative to
+            the region's width and height, and scores (K,).
+        outputs: Number of the network's outputs, (N, K, ...) each. The first one is
+            turned around where the image is flipped.
+    """
+
+    decode: Callable[[Sequence[np.ndarray], PoseTask], tuple[np.ndarray, np.ndarray]]
+    outputs: int = 1
+
+
+#: What :attr:`PoseTask.decoder` can be.
+DECODERS = {
+    "shift": Decoder(decode_shift),
+    "dark": Decoder(decode_dark),
+    "dark_udp": Decoder(decode_dark_udp),
+    "simcc": Decoder(decode_simcc, outputs=2),
+}
 
 
 class PoseRunner:
@@ -283,7 +440,14 @@ class PoseRunner:
                     f"{path} does not say what surrounds the network: export it by "
                     "tools/export_onnx.py from a pose config, or give task"
                 )
-            task = PoseTask(**json.loads(metadata[METADATA_KEY]))
+            fields = json.loads(metadata[METADATA_KEY])
+            unknown = sorted(set(fields) - set(PoseTask._fields))
+            if unknown:
+                raise ValueError(
+                    f"{path} was written for a later runner: this one does not know "
+                    f"{unknown} of what surrounds the network"
+                )
+            task = PoseTask(**fields)
         self.task = task
         (self.input,) = self.session.get_inputs()
         self._check_task(path)
@@ -294,10 +458,11 @@ class PoseRunner:
         """Estimate the poses.
 
         Args:
-            image: Image (H, W, 3), uint8, blue, green, red, as OpenCV reads it.
+            image: Image (H, W, C), uint8, of as many channels as the network takes:
+                three are blue, green, red, as OpenCV reads it; one may be (H, W).
             boxes: Boxes (M, 4): left, top, right, bottom in pixels.
-            flip_test: Whether to average with the flipped image's heatmaps;
-                default: what the task says.
+            flip_test: Whether to average with the flipped image's outputs; default:
+                what the task says.
 
         Returns:
             Keypoints (M, K, 2), x and y in pixels of the image, and scores (M, K).
@@ -309,7 +474,7 @@ class PoseRunner:
         """
         boxes = np.asarray(boxes, np.float32)
         boxes = boxes.reshape(-1, 4) if boxes.size == 0 else boxes
-        self._check(image, boxes)
+        image = self._check(image, boxes)
         flip_test = self.task.flip_test if flip_test is None else flip_test
         if flip_test and self.task.flip_indices is None:
             raise ValueError("flip_test=True needs flip_indices in the task")
@@ -319,78 +484,108 @@ class PoseRunner:
         if not regions:
             return np.zeros((0, 0, 2), np.float32), np.zeros((0, 0), np.float32)
         inputs = np.stack([self._input(image, region) for region in regions])
-        heatmaps = self._heatmaps(inputs)
+        outputs = self._outputs(inputs)
         if flip_test:
-            heatmaps = (heatmaps + self._flipped_heatmaps(inputs)) * np.float32(0.5)
-        results = [self._decode(*pair) for pair in zip(heatmaps, regions)]
+            pairs = zip(outputs, self._flipped_outputs(inputs))
+            outputs = [(one + other) * np.float32(0.5) for one, other in pairs]
+        results = [self._decode(*pair) for pair in zip(zip(*outputs), regions)]
         points, scores = zip(*results)
         return np.stack(points), np.stack(scores)
 
     def _check_task(self, path: str | Path) -> None:
+        task, name = self.task, Path(path).name
+        if task.decoder not in DECODERS:
+            raise ValueError(
+                f"the task's decoder must be one of {sorted(DECODERS)}, got "
+                f"{task.decoder!r}"
+            )
+        outputs, count = self.session.get_outputs(), DECODERS[task.decoder].outputs
+        if len(outputs) != count:
+            raise ValueError(
+                f"decoder {task.decoder!r} needs {count} outputs of the network, but "
+                f"{name} has {len(outputs)}"
+            )
         size = tuple(self.input.shape[:1:-1])
-        for given, fixed in zip(self.task.input_size, size):
+        for given, fixed in zip(task.input_size, size):
             if isinstance(fixed, int) and given != fixed:
                 raise ValueError(
-                    f"{path} is for images of (width, height) {size}, but the task's "
-                    f"input_size is {tuple(self.task.input_size)}"
+                    f"{name} is for images of (width, height) {size}, but the task's "
+                    f"input_size is {tuple(task.input_size)}"
                 )
-        blur = self.task.blur_kernel_size
-        if blur < 0 or (blur and blur % 2 == 0):
+        blur, filters = task.blur_kernel_size, task.decoder in ("dark", "dark_udp")
+        if blur < filters or (blur and blur % 2 == 0):
             raise ValueError(
-                f"the task's blur_kernel_size must be 0 or odd, got {blur}"
+                f"the task's blur_kernel_size must be {'' if filters else '0 or '}odd, "
+                f"got {blur}"
             )
-        joints = self.session.get_outputs()[0].shape[1]
-        flip = self.task.flip_indices
-        if flip is not None and isinstance(joints, int) and len(flip) != joints:
+        joints = outputs[0].shape[1]
+        if not isinstance(joints, int):
+            return
+        flip, chosen = task.flip_indices, task.keypoint_indices
+        if flip is not None and sorted(flip) != list(range(joints)):
             raise ValueError(
-                f"the task's flip_indices must be one for each of {path}'s {joints} "
-                f"keypoints, got {len(flip)}"
+                f"the task's flip_indices must be one for each of {name}'s {joints} "
+                f"keypoints, got {len(flip)}: {list(flip)}"
+            )
+        if chosen is not None and not all(0 <= k < joints for k in chosen):
+            raise ValueError(
+                f"the task's keypoint_indices must be among {name}'s {joints} "
+                f"keypoints, got {list(chosen)}"
             )
 
-    @staticmethod
-    def _check(image: np.ndarray, boxes: np.ndarray) -> None:
+    def _check(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Return the image as (H, W, C)."""
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
             kind = getattr(image, "dtype", type(image))
             raise TypeError(f"image must be an array of uint8, got {kind}")
-        if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise ValueError(f"image must have shape (H, W, 3), got {image.shape}")
+        channels, shape = self.input.shape[1], image.shape
+        image = image[..., None] if image.ndim == 2 else image
+        if image.ndim != 3 or image.shape[2] != channels or 0 in shape:
+            raise ValueError(
+                f"image must have shape (H, W, {channels}), as the network takes "
+                f"{channels} channels, got {shape}"
+            )
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise ValueError(f"boxes must have shape (M, 4), got {boxes.shape}")
         if not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
             raise ValueError(
                 f"boxes must hold left < right and top < bottom, got {boxes.tolist()}"
             )
+        return image
 
     def _input(self, image: np.ndarray, region: Region) -> np.ndarray:
-        patch = crop(image, region, self.task.input_size)
+        patch = crop(image, region, self.task.input_size, self.task.use_udp)
         patch = patch[..., ::-1] if self.task.rgb else patch
         mean, std = np.array((self.task.mean, self.task.std), np.float32)
         return ((patch - mean) / std).transpose(2, 0, 1)
 
-    def _heatmaps(self, inputs: np.ndarray) -> np.ndarray:
+    def _outputs(self, inputs: np.ndarray) -> list[np.ndarray]:
         batch = self.input.shape[0]
         size = batch if isinstance(batch, int) else len(inputs)
-        outputs = []
+        runs = []
         for start in range(0, len(inputs), size):
             part = inputs[start : start + size]
             # A file for a fixed number of images gets no fewer.
             filled = np.pad(part, [(0, size - len(part)), (0, 0), (0, 0), (0, 0)])
-            (output,) = self.session.run(None, {self.input.name: filled})
-            outputs.append(output[: len(part)])
-        return np.concatenate(outputs)
+            outputs = self.session.run(None, {self.input.name: filled})
+            runs.append([output[: len(part)] for output in outputs])
+        return [np.concatenate(each) for each in zip(*runs)]
 
-    def _flipped_heatmaps(self, inputs: np.ndarray) -> np.ndarray:
-        mirrored = np.ascontiguousarray(inputs[..., ::-1])
-        indices = np.array(self.task.flip_indices)
-        heatmaps = self._heatmaps(mirrored)[..., ::-1][:, indices]
+    def _flipped_outputs(self, inputs: np.ndarray) -> list[np.ndarray]:
+        first, *rest = self._outputs(np.ascontiguousarray(inputs[..., ::-1]))
+        first = first[..., ::-1]
         if self.task.shift_heatmap:
-            heatmaps = np.concatenate((heatmaps[..., :1], heatmaps[..., :-1]), axis=-1)
-        return heatmaps
+            first = np.concatenate((first[..., :1], first[..., :-1]), axis=-1)
+        indices = np.array(self.task.flip_indices)
+        return [output[:, indices] for output in (first, *rest)]
 
     def _decode(
-        self, heatmaps: np.ndarray, region: Region
+        self, outputs: Sequence[np.ndarray], region: Region
     ) -> tuple[np.ndarray, np.ndarray]:
-        points, scores = decode(heatmaps, self.task.blur_kernel_size)
-        cells = np.array(heatmaps.shape[:0:-1], np.float32)
-        points = points / cells * region.scale + region.center - region.scale / 2
+        points, scores = DECODERS[self.task.decoder].decode(outputs, self.task)
+        points = points.astype(np.float32) * region.scale + region.center
+        points -= region.scale / 2
+        if self.task.keypoint_indices is not None:
+            indices = np.array(self.task.keypoint_indices, int)
+            points, scores = points[indices], scores[indices]
         return points, scores

@@ -9,17 +9,25 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmpose.apis import inference_topdown, init_model
-from mmpose.codecs import MSRAHeatmap
+from mmpose.codecs import MSRAHeatmap, SimCCLabel, UDPHeatmap
 from mmpose.codecs.utils import gaussian_blur
 from mmpose.models import PoseDataPreprocessor
-from mmpose.structures.bbox import get_warp_matrix
+from mmpose.structures.bbox import get_udp_warp_matrix, get_warp_matrix
 
 from mmlitehrnet.deploy import runner
-from mmlitehrnet.deploy.export import export_onnx, pose_task
-from mmlitehrnet.deploy.runner import PoseRunner, crop, decode, region_of
+from mmlitehrnet.deploy.export import export_onnx, write_metadata
+from mmlitehrnet.deploy.pose import pose_task
+from mmlitehrnet.deploy.runner import DECODERS, PoseRunner, PoseTask, crop, region_of
+from tests.models.deployed.networks import table
+from tests.tools import load_tool
 
 CONFIG = "configs/pose/litehrnet_18_coco_256x192.py"
+RECIPES = ("dark", "simcc", "udp")
+SIZES = dict(input_size=(192, 256), heatmap_size=(48, 64))
+#: Of the backbone, so that it is quickly exported.
+SMALL = {"model.backbone.arch": None, "model.backbone.extra": table("LITE", 1)}
 #: A folder of photographs, if there is one.
 REAL_IMAGES = Path(__file__).parents[3] / "shared" / "data" / "coco"
 BOXES = [[30.5, 20.0, 120.25, 200.0], [150, 40, 260, 230.5], [-20, -30, 90, 120]]
@@ -46,7 +54,9 @@ def sampling_of_opencv_4(monkeypatch):
 
     def warp_affine(image, matrix, size, flags):
         assert flags == cv2.INTER_LINEAR
-        return runner.warp(image, cv2.invertAffineTransform(matrix), size)
+        return runner.warp(
+            np.atleast_3d(image), cv2.invertAffineTransform(matrix), size
+        )
 
     if not SAME_OPENCV:
         monkeypatch.setattr(cv2, "warpAffine", warp_affine)
@@ -58,15 +68,22 @@ def scene(seed=0):
     return cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC)
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def pose_model(config=CONFIG, **changes):
+    """A model with PyTorch's default weights, which are well-conditioned."""
     torch.manual_seed(0)
-    model = init_model(CONFIG, device="cpu")
+    changes["model.head.in_channels"] = 64 if "simcc" in config else 16
+    model = init_model(config, device="cpu", cfg_options=SMALL | changes)
     for module in model.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    model = pose_model()
     path = tmp_path_factory.mktemp("runner") / "pose.onnx"
-    difference = export_onnx(model.eval(), path, (256, 192), dynamic_batch=True)
+    difference = export_onnx(model, path, (256, 192), dynamic_batch=True)
     assert difference.relative < 1e-4
     return model, path
 
@@ -108,17 +125,65 @@ def test_crops_of_any_box_are_those_of_mmpose():
         assert_same_crop(crop(image, region, (48, 64)), expected)
 
 
-def test_filter_and_decoding_are_those_of_mmpose():
-    heatmaps = np.random.default_rng(0).normal(size=(30, 64, 48)).astype(np.float32)
-    heatmaps[3] = -1  # No positive value.
-    heatmaps[4, 0, 0] = heatmaps[5, 63, 47] = heatmaps[6, 1, 1] = 9
-    heatmaps[7, 5, 0] = heatmaps[8, 0, 5] = heatmaps[9, 5, 1] = 9
-    codec = MSRAHeatmap((192, 256), (48, 64), 2)
-    points, scores = codec.decode(heatmaps)
-    ours, our_scores = decode(heatmaps)
-    np.testing.assert_allclose(ours * 4, points[0])
+def test_crop_of_udp_is_that_of_mmpose():
+    image = scene()
+    for box in BOXES:
+        region = region_of(np.array(box), (192, 256), 1.25)
+        matrix = get_udp_warp_matrix(region.center, region.scale, 0.0, (192, 256))
+        expected = cv2.warpAffine(image, matrix, (192, 256), flags=cv2.INTER_LINEAR)
+        found = crop(image, region, (192, 256), use_udp=True).astype(int)
+        # Rounding to 1/32 pixel may differ after sums in single precision.
+        assert np.abs(found - expected).max() <= max(LARGEST_DIFFERENCE, 255 * 2 / 32)
+        assert np.abs(found - expected).mean() < 0.5
+
+
+def heatmaps():
+    """Noise, and peaks as a trained network gives them."""
+    maps = np.random.default_rng(0).normal(size=(30, 64, 48)).astype(np.float32)
+    maps[3] = -1  # No positive value.
+    maps[4, 0, 0] = maps[5, 63, 47] = maps[6, 1, 1] = 9
+    maps[7, 5, 0] = maps[8, 0, 5] = maps[9, 5, 1] = 9
+    y, x = np.mgrid[:64, :48]
+    for k, middle in enumerate(np.random.default_rng(1).uniform(0, 45, (18, 2))):
+        maps[12 + k] = np.exp(-((x - middle[0]) ** 2 + (y - middle[1]) ** 2) / 8)
+    return maps
+
+
+@pytest.mark.parametrize(
+    "decoder, codec",
+    [
+        ("shift", MSRAHeatmap(**SIZES, sigma=2)),
+        ("dark", MSRAHeatmap(**SIZES, sigma=2, unbiased=True)),
+        ("dark_udp", UDPHeatmap(**SIZES, sigma=2)),
+    ],
+)
+def test_heatmaps_are_decoded_as_by_mmpose(decoder, codec):
+    maps = heatmaps()
+    points, scores = codec.decode(maps)
+    task = PoseTask((192, 256), blur_kernel_size=0 if decoder == "shift" else 11)
+    ours, our_scores = DECODERS[decoder].decode([maps], task)
     np.testing.assert_allclose(our_scores, scores[0])
-    positive = heatmaps[heatmaps.max((1, 2)) > 0]
+    # What noise gives is as far as its nearly flat maps allow.
+    error = np.abs(ours * task.input_size - points[0])
+    assert error[12:].max() < 1e-3 and np.median(error[:12]) < 1e-3
+    assert error[3].max() < 1e-4 or decoder == "dark_udp"  # not found
+
+
+def test_simcc_is_decoded_as_by_mmpose():
+    rng = np.random.default_rng(0)
+    codec = SimCCLabel((192, 256), simcc_split_ratio=1.7)
+    outputs = [rng.normal(size=(9, n)).astype(np.float32) for n in (326, 435)]
+    outputs[0][4] = -1  # No positive value.
+    points, scores = codec.decode(*outputs)
+    task = PoseTask((192, 256), split_ratio=1.7)
+    ours, our_scores = DECODERS["simcc"].decode(outputs, task)
+    np.testing.assert_allclose(our_scores, scores[0])
+    np.testing.assert_allclose(ours * task.input_size, points[0], rtol=1e-6)
+
+
+def test_filter_is_that_of_mmpose():
+    maps = heatmaps()
+    positive = maps[maps.max((1, 2)) > 0]
     np.testing.assert_allclose(
         runner.gaussian_filter(positive, 11),
         gaussian_blur(positive.copy(), 11),
@@ -126,18 +191,150 @@ def test_filter_and_decoding_are_those_of_mmpose():
     )
 
 
+def assert_keypoints_of_mmpose(model, path, image=None, boxes=BOXES, largest=0.01):
+    image = scene() if image is None else image
+    results = inference_topdown(model, image, np.array(boxes, np.float32))
+    points, scores = PoseRunner(path, num_threads=1)(image, boxes)
+    expected = np.concatenate([r.pred_instances.keypoints for r in results])
+    likely = np.concatenate([r.pred_instances.keypoint_scores for r in results])
+    np.testing.assert_allclose(scores, likely, rtol=0.02, atol=1e-4)
+    assert points.shape == expected.shape
+    assert np.abs(points - expected)[likely > 0].max() <= largest
+
+
 @pytest.mark.parametrize("flip_test", [True, False])
-def test_keypoints_are_those_of_mmpose(exported, flip_test, sampling_of_opencv_4):
+def test_keypoints_are_those_of_mmpose(
+    exported, flip_test, tmp_path, sampling_of_opencv_4
+):
     model, path = exported
     model.test_cfg["flip_test"] = flip_test
-    image = scene()
-    results = inference_topdown(model, image, np.array(BOXES, np.float32))
-    points, scores = PoseRunner(path, num_threads=1)(image, BOXES, flip_test)
-    assert points.shape == (3, 17, 2) and scores.shape == (3, 17)
-    expected = np.stack([r.pred_instances.keypoints[0] for r in results])
-    assert np.abs(points - expected).max() <= 0.01
-    expected = np.stack([r.pred_instances.keypoint_scores[0] for r in results])
-    np.testing.assert_allclose(scores, expected, rtol=0.02, atol=1e-4)
+    write_task(path, tmp_path / "flip.onnx", flip_test=flip_test)
+    assert_keypoints_of_mmpose(model, tmp_path / "flip.onnx")
+
+
+def write_task(path, other, **changes):
+    """Copy a file with changes to what it says of its surroundings."""
+    task = PoseRunner(path).task._replace(**changes)
+    other.write_bytes(Path(path).read_bytes())
+    write_metadata(other, runner.METADATA_KEY, json.dumps(task._asdict()))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes_give_the_keypoints_of_mmpose(recipe, tmp_path, sampling_of_opencv_4):
+    model = pose_model(f"configs/pose/recipes/litehrnet_18_{recipe}_coco_256x192.py")
+    path = tmp_path / "pose.onnx"
+    assert export_onnx(model, path, (256, 192)).relative < 1e-4
+    assert_keypoints_of_mmpose(model, path, largest=0.5)
+
+
+MEGVII = dict(_delete_=True, type="MegviiHeatmap", kernel_size=11, **SIZES)
+PIPELINE = "test_dataloader.dataset.pipeline"
+
+
+def steps(box=None, affine=None, more=()):
+    return [
+        dict(type="LoadImage"),
+        dict(type="GetBBoxCenterScale", **(box or {})),
+        dict(type="TopdownAffine", input_size=(192, 256), **(affine or {})),
+        *more,
+        dict(type="PackPoseInputs"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {PIPELINE: steps(dict(padding=1.0))},
+        {PIPELINE: steps(dict(padding=1.5), dict(use_udp=True))},
+        {"model.test_cfg.output_keypoint_indices": [4, 3, 2]},
+    ],
+)
+def test_what_the_config_says_is_done(changes, tmp_path, sampling_of_opencv_4):
+    model = pose_model(**changes)
+    export_onnx(model, tmp_path / "pose.onnx", (256, 192))
+    assert_keypoints_of_mmpose(model, tmp_path / "pose.onnx")
+
+
+@pytest.mark.parametrize(
+    "changes, match",
+    [
+        ({"model.head.decoder": MEGVII}, "codec MegviiHeatmap"),
+        ({"model.test_cfg.flip_mode": "offset"}, "test_cfg.flip_mode='offset'"),
+        ({PIPELINE: steps(more=[dict(type="Albumentation")])}, "Albumentation in its"),
+        ({PIPELINE: steps()[:2]}, "without GetBBoxCenterScale, TopdownAffine"),
+        ({"model.head.decoder.input_size": (96, 128)}, r"a codec for \(96, 128\)"),
+        ({"model.data_preprocessor.pad_size_divisor": 100}, "pad_size_divisor=100"),
+        (dict(recipe="udp", heatmap_type="combined"), "UDPHeatmap with .*combined"),
+        (dict(recipe="simcc", use_dark=True), "SimCCLabel with .*'use_dark': True"),
+    ],
+)
+def test_what_the_runner_cannot_do_is_named_at_export(changes, match, tmp_path):
+    path, config = tmp_path / "pose.onnx", CONFIG
+    if "recipe" in changes:
+        (_, recipe), (name, value) = changes.items()
+        config = f"configs/pose/recipes/litehrnet_18_{recipe}_coco_256x192.py"
+        changes = {f"model.head.decoder.{name}": value}
+    model = pose_model(config, **changes)
+    with pytest.raises(ValueError, match=match):
+        export_onnx(model, path, (256, 192))
+    assert not path.exists()
+    if "MegviiHeatmap" in match:
+        export_onnx(model, path, (256, 192), network_only=True)
+        with pytest.raises(ValueError, match="does not say what surrounds the network"):
+            PoseRunner(path)
+
+
+def test_flip_indices_are_those_of_mmposes_init_model(tmp_path):
+    """Of the checkpoint, else of the data set that is trained on, else COCO's."""
+    tool, config = load_tool("export_onnx"), Config.fromfile(CONFIG)
+    config.train_dataloader.dataset.metainfo = dict(
+        from_file="configs/_base_/datasets/mpii.py"
+    )
+    mpii, coco = 16, list(range(17))
+    assert len(tool.dataset_meta(config, {})["flip_indices"]) == mpii
+    meta = dict(dataset_meta=dict(flip_indices=coco))
+    assert tool.dataset_meta(config, meta)["flip_indices"] == coco
+    config.pop("train_dataloader")
+    assert len(tool.dataset_meta(config, {})["flip_indices"]) == 17
+
+
+def test_files_of_before_and_of_later_versions(exported, tmp_path):
+    _, path = exported
+    task = PoseRunner(path).task._asdict()
+    old, later = tmp_path / "old.onnx", tmp_path / "later.onnx"
+    for other in (old, later):
+        other.write_bytes(path.read_bytes())
+    for name in ("use_udp", "decoder", "split_ratio", "keypoint_indices"):
+        del task[name]
+    write_metadata(old, runner.METADATA_KEY, json.dumps(task))
+    assert PoseRunner(old).task == PoseRunner(path).task
+    task["tilt"] = 3
+    write_metadata(later, runner.METADATA_KEY, json.dumps(task))
+    with pytest.raises(ValueError, match=r"a later runner.* \['tilt'\]"):
+        PoseRunner(later)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_images_have_the_channels_of_the_network(
+    channels, tmp_path, sampling_of_opencv_4
+):
+    changes = {
+        "model.backbone.in_channels": channels,
+        "model.data_preprocessor": dict(
+            _delete_=True, type="PoseDataPreprocessor", mean=[100], std=[60]
+        ),
+    }
+    model = pose_model(**changes)
+    path = tmp_path / "pose.onnx"
+    export_onnx(model, path, (256, 192))
+    image = np.concatenate((scene(), scene(1)), axis=2)[..., :channels]
+    assert_keypoints_of_mmpose(model, path, image.squeeze())
+    run = PoseRunner(path, num_threads=1)
+    if channels == 1:
+        points, _ = run(image, BOXES)
+        np.testing.assert_array_equal(points, run(image[..., 0], BOXES)[0])
+    with pytest.raises(ValueError, match=rf"\(H, W, {channels}\).*got \(240, 320, 3\)"):
+        run(scene(), BOXES)
 
 
 def test_one_image_at_a_time_is_the_same(exported, tmp_path):
@@ -163,10 +360,10 @@ def test_size_is_that_of_the_file(exported, tmp_path):
 
 
 def test_a_model_that_does_not_normalise_its_images():
-    model = init_model(CONFIG, device="cpu")
+    model = pose_model()
     model.data_preprocessor = PoseDataPreprocessor()
     task = pose_task(model)
-    assert (task.mean, task.std, task.rgb) == ((0, 0, 0), (1, 1, 1), False)
+    assert (task.mean, task.std, task.rgb) == ((0,), (1,), False)
 
 
 def test_no_boxes_give_no_keypoints(exported):
@@ -190,6 +387,15 @@ def test_bad_input_is_named(exported, tmp_path):
         PoseRunner(exported[1], run.task._replace(blur_kernel_size=4))
     with pytest.raises(ValueError, match="flip_indices must be .* 17 .*, got 2"):
         PoseRunner(exported[1], run.task._replace(flip_indices=(1, 0)))
+    with pytest.raises(ValueError, match=r"keypoint_indices .* 17 .*, got \[17\]"):
+        PoseRunner(exported[1], run.task._replace(keypoint_indices=(17,)))
+    with pytest.raises(ValueError, match="decoder must be one of .*, got 'Megvii'"):
+        PoseRunner(exported[1], run.task._replace(decoder="Megvii"))
+    with pytest.raises(ValueError, match="'simcc' needs 2 outputs .* has 1"):
+        PoseRunner(exported[1], run.task._replace(decoder="simcc"))
+    with pytest.raises(ValueError, match="blur_kernel_size must be odd, got 0"):
+        task = run.task._replace(decoder="dark", blur_kernel_size=0)
+        PoseRunner(exported[1], task)
     run.task = run.task._replace(flip_indices=None)
     with pytest.raises(ValueError, match="needs flip_indices"):
         run(scene(), BOXES, flip_test=True)
@@ -199,7 +405,6 @@ def test_bad_input_is_named(exported, tmp_path):
 def test_keypoints_on_real_images(exported, sampling_of_opencv_4):
     model, path = exported
     model.test_cfg["flip_test"] = True
-    run = PoseRunner(path, num_threads=1)
     annotations = json.loads((REAL_IMAGES / "test_coco.json").read_text())
     for info in annotations["images"]:
         image = cv2.imread(str(REAL_IMAGES / info["file_name"]))
@@ -211,9 +416,4 @@ def test_keypoints_on_real_images(exported, sampling_of_opencv_4):
                 if person["image_id"] == info["id"]
             )
         ]
-        results = inference_topdown(model, image, np.array(boxes, np.float32))
-        points, scores = run(image, boxes)
-        expected = np.concatenate([r.pred_instances.keypoints for r in results])
-        assert np.abs(points - expected).max() <= 0.5
-        expected = np.concatenate([r.pred_instances.keypoint_scores for r in results])
-        np.testing.assert_allclose(scores, expected, rtol=0.01, atol=1e-4)
+        assert_keypoints_of_mmpose(model, path, image, boxes, largest=0.5)

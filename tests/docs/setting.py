@@ -70,7 +70,9 @@ def _save_checkpoint(path: Path, text: str, folder: Path) -> None:
 
 
 def _export(path: Path, text: str, folder: Path) -> None:
-    export_onnx(_pose_network(), path, (256, 192), dynamic_batch=True)
+    model = _pose_network()
+    model.cfg = Config.fromfile(ROOT / "configs/pose/litehrnet_18_coco_256x192.py")
+    export_onnx(model, path, (256, 192), dynamic_batch=True)
 
 
 def _draw(path: Path, text: str, folder: Path) -> None:
