@@ -62,25 +62,30 @@ class Medium(NamedTuple):
             MediumError: If it cannot be read.
         """
         if self.kind == "image":
-            try:
-                image = (load(dict(img_path=str(self.path))) or {}).get("img")
-            except (AssertionError, cv2.error):  # The second for an empty file.
-                image = None
-            except Exception as error:  # Whatever a decoder or a file backend raises.
-                raise MediumError(f"{self.path} cannot be read: {error}") from error
-            images = iter(() if image is None else (image,))
+            images, reader = self._image(load), load.imdecode_backend
         else:
-            images = iter(mmcv.VideoReader(str(self.path)))
-        image = next(images, None)
-        if image is None:
-            reader = load.imdecode_backend if self.kind == "image" else "OpenCV"
+            grey = load.color_type.startswith("grayscale")
+            frames, reader = mmcv.VideoReader(str(self.path)), "OpenCV"
+            images = (
+                cv2.cvtColor(x, cv2.COLOR_BGR2GRAY) if grey else x for x in frames
+            )
+        first = next(images, None)
+        if first is None:
             raise MediumError(
                 f"{self.path} cannot be read: {reader} sees no {self.kind} in it"
             )
-        grey = self.kind == "video" and load.color_type.startswith("grayscale")
-        while image is not None:
-            yield cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if grey else image
-            image = next(images, None)
+        yield first
+        yield from images
+
+    def _image(self, load: LoadImageFromFile) -> Iterator[np.ndarray]:
+        try:
+            loaded = load(dict(img_path=str(self.path)))
+        except (AssertionError, cv2.error):  # The second for an empty file.
+            return
+        except Exception as error:  # Whatever a decoder or a file backend raises.
+            raise MediumError(f"{self.path} cannot be read: {error}") from error
+        if loaded is not None:  # as with ignore_empty
+            yield loaded["img"]
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:

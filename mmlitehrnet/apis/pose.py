@@ -64,6 +64,7 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
     """
 
     suffix = ".json"
+    detector: Detector | None = None
 
     def __init__(
         self,
@@ -97,7 +98,6 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
         self, det_model: Any, det_weights: Any, det_cat_ids: Any, device: Any
     ) -> None:
         """Build the detector, for MMPose, which would take one that unpickles."""
-        self.detector = None
         self.det_cat_ids = (det_cat_ids,)
         if det_model is not None:
             self.detector = Detector(

@@ -12,6 +12,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.model import BaseModel
@@ -312,6 +313,17 @@ test_dataloader = dict(dataset=dict(pipeline=pipeline))
     np.testing.assert_array_equal(
         keypoints_of(same["predictions"][0]), keypoints_of(found)
     )
+
+
+def test_frames_of_a_video_are_grey_where_the_images_are(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    video_of(tmp_path / "a.mp4", [image, 255 - image])
+    ((medium,), _) = find_media(tmp_path)
+    colours = list(medium.frames(LoadImageFromFile()))
+    grey = list(medium.frames(LoadImageFromFile(color_type="grayscale")))
+    assert len(colours) == len(grey) == 2
+    for image, one in zip(colours, grey, strict=True):
+        np.testing.assert_array_equal(one, cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
 
 
 @pytest.mark.parametrize("case", LOADED)
