@@ -1,17 +1,23 @@
 """Inference with the Inferencers of MMPose and MMSegmentation.
 
-They build the model and its pipeline, read, predict and draw. What stands around that
-here: checkpoints are read weights-only and must fit the config, results are named after
-their inputs, and no input is overwritten.
+They build the model and its pipeline, predict and draw. What stands around that here:
+checkpoints are read weights-only and must fit the config, images are read once, as the
+pipeline says, results are named after their inputs, and no input is overwritten.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import mmcv
+import numpy as np
+from mmcv.transforms import Compose, LoadImageFromFile
 from mmengine.config import Config
 from torch import nn
 
@@ -57,7 +63,8 @@ class CheckedWeights:
         model = network_from_config(cfg)
         checkpoint = load_checkpoint(weights)
         mismatch = compare_weights(model, weights_of(checkpoint, str(weights)))
-        if not mismatch.exact:
+        # Published files may hold the normalisation, which is the config's to give.
+        if not mismatch.outside("data_preprocessor.").exact:
             raise CheckpointError(
                 f"{weights} does not fit the model of {cfg.filename}: "
                 f"{explain(mismatch, checkpoint)} "
@@ -66,6 +73,22 @@ class CheckedWeights:
         model.cfg = cfg
         self._load_weights_to_model(model, checkpoint, cfg)
         return model.to(device).eval()
+
+
+def loading_step(pipeline: Compose) -> LoadImageFromFile:
+    """Find the step of a test pipeline that loads images; depths stay as in the file.
+
+    The step itself makes floats of what it is given, where the config says so.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for step in pipeline.transforms:
+        step = copy(getattr(step, "from_file", step))  # within MMSegmentation's loader
+        if isinstance(step, LoadImageFromFile):
+            step.to_float32 = False
+            return step
+    raise ValueError("the test pipeline has no step that loads images, as LoadImage")
 
 
 #: A config's ``default_scope`` -> module and class of the Inferencer. They are imported
@@ -118,7 +141,7 @@ def predict(
 
     Raises:
         MediumError: If the image or video cannot be read, its drawing cannot be
-            written, or it lies where results go.
+            written, it has not the network's channels, or it lies where results go.
     """
     for folder in (out / DRAWINGS, out / RESULTS):
         if medium.path.resolve().is_relative_to(folder.resolve()):
@@ -126,13 +149,66 @@ def predict(
                 f"{medium.path} is in {folder}, where results go: it could be "
                 "overwritten; write to another folder"
             )
-    medium.check()
-    video = medium.kind == "video"
-    drawing = out / DRAWINGS / (f"{medium.stem}.mp4" if video else medium.path.name)
     result = out / RESULTS / f"{medium.stem}{inferencer.suffix}"
-    for path in (drawing, result):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-    yield from inferencer.predict(medium, drawing, result)
-    if not drawing.exists():
-        raise MediumError(f"{drawing} cannot be written as {medium.kind}")
+    result.parent.mkdir(parents=True, exist_ok=True)
+    result.unlink(missing_ok=True)
+    video = medium.kind == "video"
+    step = loading_step(inferencer.pipeline)
+    with (
+        _drawer(medium, out / DRAWINGS) as draw,
+        inferencer.saver(result, video) as save,
+    ):
+        for image in medium.frames(step):
+            try:
+                drawn, found = inferencer.look(image)
+            except Exception as error:  # Any layer may find out.
+                layers = inferencer.model.modules()
+                wanted = next(x.in_channels for x in layers if isinstance(x, nn.Conv2d))
+                channels = image.shape[2] if image.ndim == 3 else 1
+                if channels == wanted:
+                    raise
+                raise MediumError(
+                    f"{medium.path} has {channels} channel(s), loaded with "
+                    f"color_type={step.color_type!r}; the network takes {wanted}"
+                ) from error
+            draw(drawn)
+            save(found)
+            yield
+
+
+@contextmanager
+def _drawer(medium: Medium, folder: Path) -> Iterator[Callable[[np.ndarray], None]]:
+    """Open the drawing of an image or video, for frames (H, W, 3), uint8, BGR."""
+    image = medium.kind == "image"
+    path = folder / (medium.path.name if image else f"{medium.stem}.mp4")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    writer = cv2.VideoWriter()
+
+    def draw(frame: np.ndarray) -> None:
+        if image:
+            _write_image(path, frame)
+            return
+        if not writer.isOpened():
+            fps = mmcv.VideoReader(str(medium.path)).fps
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            if not writer.open(str(path), code, fps, frame.shape[1::-1]):
+                raise MediumError(f"{path} cannot be written as video")
+        writer.write(np.ascontiguousarray(frame))
+
+    try:
+        yield draw
+    finally:
+        writer.release()
+
+
+def _write_image(path: Path, image: np.ndarray) -> None:
+    """Write an image, with .png behind its name where OpenCV only reads its format."""
+    try:
+        good, data = cv2.imencode(path.suffix, image)
+    except cv2.error:
+        good = False
+    if good:
+        path.write_bytes(data)
+    else:
+        _write_image(path.with_name(f"{path.name}.png"), image)

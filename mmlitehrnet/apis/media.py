@@ -1,13 +1,27 @@
-"""Images and videos: which there are, and whether they can be read."""
+"""Images and videos: which there are, and their frames."""
 
 from __future__ import annotations
 
-import mimetypes
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import mmcv
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+
+#: Suffix -> kind of what OpenCV and its FFmpeg read, the same on every system. A GIF is
+#: a video, since it may move.
+KINDS = dict.fromkeys(
+    ".avif .bmp .dib .exr .hdr .jp2 .jpe .jpeg .jpg .pbm .pfm .pgm .pic .png .pnm .ppm "
+    ".ras .sr .tif .tiff .webp".split(),
+    "image",
+) | dict.fromkeys(
+    ".3gp .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm "
+    ".wmv".split(),
+    "video",
+)
 
 
 class MediumError(ValueError):
@@ -34,29 +48,64 @@ class Medium(NamedTuple):
             return 1
         return max(1, mmcv.VideoReader(str(self.path)).frame_cnt)
 
-    def check(self) -> None:
-        """Check that OpenCV can read it; an Inferencer would fail in any way.
+    def frames(self, load: LoadImageFromFile) -> Iterator[np.ndarray]:
+        """Read it as the step of a pipeline does that loads images.
+
+        Args:
+            load: The step. An image is what it loads; a video, which OpenCV decodes to
+                colours in 8 bits, is made grey where the step does so.
+
+        Yields:
+            Images (H, W) or (H, W, channels): blue, green, red where they have colours.
 
         Raises:
-            MediumError: If it cannot.
+            MediumError: If it cannot be read.
         """
-        try:
-            if self.kind == "image":
-                readable = mmcv.imread(self.path) is not None
-            else:
-                readable = mmcv.VideoReader(str(self.path)).read() is not None
-        except (cv2.error, OSError):  # The first for an empty file.
-            readable = False
-        if not readable:
-            raise MediumError(
-                f"{self.path} cannot be read: OpenCV sees no {self.kind} in it"
+        if self.kind == "image":
+            images, reader = self._image(load), load.imdecode_backend
+        else:
+            grey = load.color_type.startswith("grayscale")
+            frames, reader = mmcv.VideoReader(str(self.path)), "OpenCV"
+            images = (
+                cv2.cvtColor(x, cv2.COLOR_BGR2GRAY) if grey else x for x in frames
             )
+        first = next(images, None)
+        if first is None:
+            raise MediumError(
+                f"{self.path} cannot be read: {reader} sees no {self.kind} in it"
+            )
+        yield first
+        yield from images
+
+    def _image(self, load: LoadImageFromFile) -> Iterator[np.ndarray]:
+        try:
+            loaded = load(dict(img_path=str(self.path)))
+        except (AssertionError, cv2.error):  # The second for an empty file.
+            return
+        except Exception as error:  # Whatever a decoder or a file backend raises.
+            raise MediumError(f"{self.path} cannot be read: {error}") from error
+        if loaded is not None:  # as with ignore_empty
+            yield loaded["img"]
 
 
-def kind_of(path: Path) -> str | None:
-    """Tell by its name whether a file is an 'image' or a 'video', or None."""
-    kind = (mimetypes.guess_type(path.name)[0] or "").split("/")[0]
-    return kind if kind in ("image", "video") else None
+def as_picture(image: np.ndarray) -> np.ndarray:
+    """Make an image that can be drawn on of what a pipeline loads.
+
+    Args:
+        image: (H, W) or (H, W, channels); integers use the range of their type, floats
+            that from 0 to 1.
+
+    Returns:
+        (H, W, 3), uint8: the first three channels, or the first one as grey.
+    """
+    if image.dtype != np.uint8:
+        whole = np.issubdtype(image.dtype, np.integer)
+        scale = 255 / (np.iinfo(image.dtype).max if whole else 1)
+        image = (image * scale).clip(0, 255).astype(np.uint8)
+    image = image.reshape(*image.shape[:2], -1)
+    if image.shape[2] < 3:
+        image = image[..., :1].repeat(3, axis=2)
+    return np.ascontiguousarray(image[..., :3])
 
 
 def find_media(path: str | Path) -> tuple[list[Medium], list[Path]]:
@@ -80,16 +129,18 @@ def find_media(path: str | Path) -> tuple[list[Medium], list[Path]]:
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file())
-    kinds = {file: kind for file in files if (kind := kind_of(file))}
-    if not kinds and path.is_dir():
+    kinds = {file: KINDS.get(file.suffix.lower()) for file in files}
+    found = {file: kind for file, kind in kinds.items() if kind}
+    if not found and path.is_dir():
         raise ValueError(f"input {path}: the folder holds no image and no video")
-    if not kinds:
+    if not found:
         raise ValueError(
-            f"input {path} is neither an image nor a video, going by its name"
+            f"input {path} is neither an image nor a video, going by its suffix; "
+            f"allowed are {' '.join(KINDS)}"
         )
-    unique = len({file.stem for file in kinds}) == len(kinds)
+    unique = len({file.stem for file in found}) == len(found)
     media = [
         Medium(file, kind, file.stem if unique else file.name)
-        for file, kind in kinds.items()
+        for file, kind in found.items()
     ]
-    return media, [file for file in files if file not in kinds]
+    return media, [file for file in files if file not in found]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import mmengine
+import numpy as np
+from mmcv.transforms import Compose
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
 from mmpose.apis import Pose2DInferencer
 from mmpose.structures import PoseDataSample
 
-from .inference import CheckedWeights
-from .media import Medium
+from .inference import CheckedWeights, loading_step
+from .media import as_picture
 from .model import load_config
 
 
@@ -31,7 +34,9 @@ class Detector(CheckedWeights, DetInferencer):
         self.saw_anyone = False
 
     def __call__(self, inputs: Any, **options: Any) -> dict:
-        """Detect in one image."""
+        """Detect in one image, in colours whatever the pose estimator takes."""
+        if not isinstance(inputs, str):
+            inputs = as_picture(inputs)
         results = super().__call__(inputs, **options)
         found = results["predictions"][0].pred_instances
         wanted = (found.labels == self.category) & (found.scores > self.threshold)
@@ -59,6 +64,7 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
     """
 
     suffix = ".json"
+    detector: Detector | None = None
 
     def __init__(
         self,
@@ -79,11 +85,19 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
             det_category,
         )  # fmt: skip
 
+    def _init_pipeline(self, cfg: Config) -> Compose:
+        """Build the pipeline; MMPose's makes no floats of an image that it is given."""
+        pipeline = super()._init_pipeline(cfg)
+        for k, step in enumerate(pipeline.transforms):
+            if getattr(step, "to_float32", False):
+                pipeline.transforms.insert(k + 1, _as_float32)
+                break
+        return pipeline
+
     def _init_detector(
         self, det_model: Any, det_weights: Any, det_cat_ids: Any, device: Any
     ) -> None:
         """Build the detector, for MMPose, which would take one that unpickles."""
-        self.detector = None
         self.det_cat_ids = (det_cat_ids,)
         if det_model is not None:
             self.detector = Detector(
@@ -105,33 +119,60 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
                 sample.pred_instances = sample.pred_instances[:0]
         return samples
 
+    def preprocess_single(self, input: Any, *args: Any, **options: Any) -> list:
+        """Load an image as the config says, also for the detector and its size.
+
+        MMPose takes the size of the image in colours, upright.
+        """
+        if not isinstance(input, str):
+            return super().preprocess_single(input, *args, **options)
+        found = super().preprocess_single(self._load(input), *args, **options)
+        for item in found:
+            item["data_samples"].set_metainfo(dict(img_path=input))
+        return found
+
+    def _load(self, path: str) -> np.ndarray:
+        return loading_step(self.pipeline)(dict(img_path=path))["img"]
+
     def visualize(self, inputs: list, preds: list, **options: Any) -> Any:
         """Draw poses, with lines that suit the size of the image."""
         thickness = max(1, round(max(preds[0].ori_shape) / 300))
+        loaded = (self._load(x) if isinstance(x, str) else x for x in inputs)
         return super().visualize(
-            inputs, preds, radius=2 * thickness, thickness=thickness, **options
+            [as_picture(image) for image in loaded],
+            preds,
+            radius=2 * thickness,
+            thickness=thickness,
+            **options,
         )
 
-    def predict(self, medium: Medium, drawing: Path, result: Path) -> Iterator[None]:
-        """Find people, draw them and write them down, in MMPose's own layout.
+    def look(self, image: np.ndarray) -> tuple[np.ndarray, list[dict]]:
+        """Find people in an image and draw them.
 
         Args:
-            medium: An image, or a video.
-            drawing: File for the drawing: of the image's name, or a video.
-            result: JSON file for a list of people, or of frames.
+            image: As the pipeline loads it, (H, W) or (H, W, channels).
 
-        Yields:
-            None, after each frame.
+        Returns:
+            The drawing, (H, W, 3), uint8, blue, green, red, and the people, in MMPose's
+            own layout.
         """
-        video = medium.kind == "video"
-        frames = []
-        for frame in self(
-            str(medium.path),
-            vis_out_dir=str(drawing if video else drawing.parent),
+        (found,) = self(
+            image,
+            return_vis=True,
             draw_bbox=self.detector is not None,
             **self._thresholds,
-        ):
-            frames.append(frame["predictions"][0])
-            yield
-        found = [dict(frame_id=k, instances=people) for k, people in enumerate(frames)]
-        mmengine.dump(found if video else frames[0], result)
+        )
+        return found["visualization"][0][..., ::-1], found["predictions"][0]
+
+    @contextmanager
+    def saver(self, path: Path, video: bool) -> Iterator[Callable[[Any], None]]:
+        """Open a JSON file for the people of an image, or of each frame of a video."""
+        frames: list[list[dict]] = []
+        yield frames.append
+        numbered = [dict(frame_id=k, instances=x) for k, x in enumerate(frames)]
+        mmengine.dump(numbered if video else frames[0], path)
+
+
+def _as_float32(results: dict) -> dict:
+    """Be a step of a pipeline."""
+    return dict(results, img=results["img"].astype(np.float32))

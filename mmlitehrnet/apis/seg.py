@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import cv2
 import mmcv
 import numpy as np
 from mmengine.config import Config
@@ -15,7 +15,7 @@ from mmseg.apis import MMSegInferencer
 from mmseg.registry import DATASETS
 
 from .inference import CheckedWeights
-from .media import Medium
+from .media import as_picture
 
 
 class SegInferencer(CheckedWeights, MMSegInferencer):
@@ -56,18 +56,18 @@ class SegInferencer(CheckedWeights, MMSegInferencer):
             known = dataset.get("metainfo") or DATASETS.get(dataset.type).METAINFO
             model.dataset_meta = {k: known.get(k) for k in ("classes", "palette")}
 
-    def label(self, image: str | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def look(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Label the pixels of an image and draw the labels over it.
 
         Args:
-            image: A file, or an image (H, W, 3), uint8, blue, green, red.
+            image: As the pipeline loads it, (H, W) or (H, W, channels).
 
         Returns:
             The drawing, (H, W, 3), uint8, blue, green, red, and the labels (H, W).
         """
         sample = self(image, return_datasamples=True)
         (drawn,) = self.visualize(
-            [image if isinstance(image, str) else image[..., ::-1]],
+            [as_picture(image)[..., ::-1]],
             [sample],
             return_vis=True,
             opacity=self.opacity,
@@ -77,43 +77,21 @@ class SegInferencer(CheckedWeights, MMSegInferencer):
         dtype = np.uint8 if labels.max() < 256 else np.uint16
         return drawn[..., ::-1], labels.astype(dtype)
 
-    def predict(self, medium: Medium, drawing: Path, result: Path) -> Iterator[None]:
-        """Label pixels, draw the labels and write them down.
+    @contextmanager
+    def saver(self, path: Path, video: bool) -> Iterator[Callable[[Any], None]]:
+        """Open a PNG file for labels, a pixel's value being its class.
 
-        Args:
-            medium: An image, or a video.
-            drawing: File for the drawing.
-            result: PNG file for the labels, a pixel's value being its class; for a
-                video ``a.png`` stands for ``a/000000.png`` and on, and what an earlier
-                video left there is removed.
-
-        Yields:
-            None, after each frame.
+        For a video ``a.png`` stands for ``a/000000.png`` and on; what an earlier video
+        left there is removed.
         """
-        if medium.kind == "image":
-            drawn, labels = self.label(str(medium.path))
-            mmcv.imwrite(drawn, str(drawing))
-            mmcv.imwrite(labels, str(result))
-            yield
-            return
-        folder = result.with_suffix("")
-        for old in folder.glob("[0-9]" * 6 + result.suffix):
-            old.unlink()
-        video = mmcv.VideoReader(str(medium.path))
-        with _video_writer(drawing, video) as writer:
-            for k, frame in enumerate(video):
-                drawn, labels = self.label(frame)
-                writer.write(np.ascontiguousarray(drawn))
-                mmcv.imwrite(labels, str(folder / f"{k:06d}{result.suffix}"))
-                yield
+        folder = path.with_suffix("")
+        if video:
+            for old in folder.glob("[0-9]" * 6 + path.suffix):
+                old.unlink()
+        numbers = count()
 
+        def save(labels: np.ndarray) -> None:
+            name = folder / f"{next(numbers):06d}{path.suffix}" if video else path
+            mmcv.imwrite(labels, str(name))
 
-@contextmanager
-def _video_writer(path: Path, like: mmcv.VideoReader) -> Iterator[cv2.VideoWriter]:
-    """Open an MP4 file for frames of the size and rate of another video's."""
-    code = cv2.VideoWriter.fourcc(*"mp4v")
-    writer = cv2.VideoWriter(str(path), code, like.fps, (like.width, like.height))
-    try:
-        yield writer
-    finally:
-        writer.release()
+        yield save

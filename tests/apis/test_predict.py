@@ -2,6 +2,7 @@
 
 import json
 import os
+import pkgutil
 import re
 import shutil
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.model import BaseModel
@@ -19,8 +21,9 @@ from mmpose.apis import MMPoseInferencer, inference_topdown
 from mmpose.apis import init_model as init_pose
 from mmseg.apis import inference_model
 from mmseg.apis import init_model as init_seg
+from PIL import Image
 
-from mmlitehrnet.apis import find_media, network_from_config
+from mmlitehrnet.apis import find_media, network_from_config, open_inferencer
 from mmlitehrnet.apis.seg import SegInferencer
 from mmlitehrnet.sample_data import make_cityscapes, make_coco
 from tests.models.backbones.reference import sane_weights
@@ -238,11 +241,196 @@ def test_streets(seg, streets, tmp_path):
     assert len(frames_of(tmp_path / "visualizations/drive.mp4")[0]) == 2
 
 
+def picture_file(path, kind):
+    """Write a picture that must be loaded as the config says."""
+    size = (100, 160, 4 if kind == "alpha" else 3)
+    data = np.random.default_rng(0).integers(0, 256, size).astype(np.uint8)
+    if kind == "16 bits":
+        path = path.with_suffix(".png")
+        low = np.arange(data.size, dtype=np.uint16).reshape(data.shape) % 256
+        cv2.imwrite(str(path), data.astype(np.uint16) * 256 + low)
+    elif kind == "turned":
+        path = path.with_suffix(".jpg")
+        tag = Image.Exif()
+        tag[0x0112] = 6
+        Image.fromarray(data).save(path, exif=tag.tobytes())
+    else:
+        path = path.with_suffix(".png")
+        cv2.imwrite(str(path), data)
+    return path
+
+
+#: kind of picture, arguments of the loading step, channels of the network, size that
+#: is seen
+LOADED = {
+    "16 bits": ("16 bits", "color_type='unchanged', to_float32=True", 3, (100, 160)),
+    "8 of 16 bits": ("16 bits", "", 3, (100, 160)),
+    "upright": ("turned", "", 3, (160, 100)),
+    "as stored": ("turned", "color_type='color_ignore_orientation'", 3, (100, 160)),
+    "grey": ("colours", "color_type='grayscale'", 1, (100, 160)),
+    "four channels": ("alpha", "color_type='unchanged'", 4, (100, 160)),
+    "Pillow": ("turned", "imdecode_backend='pillow'", 3, (160, 100)),
+}
+
+
+@pytest.mark.parametrize("case", LOADED)
+def test_people_in_pictures_loaded_as_the_config_says(case, tmp_path):
+    kind, loading, channels, size = LOADED[case]
+    config, checkpoint = tmp_path / "pose.py", tmp_path / "pose.pth"
+    config.write_text(
+        f"""_base_ = "{POSE}"
+model = dict(
+    data_preprocessor=dict(_delete_=True, type="PoseDataPreprocessor"),
+    backbone=dict(
+        _delete_=True, type="NaiveLiteHRNet", arch={TINY!r}, in_channels={channels}
+    ),
+    head=dict(in_channels=8),
+)
+pipeline = [
+    dict(type="LoadImage", {loading}),
+    dict(type="GetBBoxCenterScale"),
+    dict(type="TopdownAffine", input_size=(64, 64)),
+    dict(type="PackPoseInputs"),
+]
+test_dataloader = dict(dataset=dict(pipeline=pipeline))
+"""
+    )
+    model = network_from_config(Config.fromfile(config))
+    sane_weights(model.backbone)
+    torch.nn.init.normal_(model.head.final_layer.weight)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), checkpoint)
+    path = picture_file(tmp_path / "a", kind)
+    arguments = (path, config, checkpoint, "--out", tmp_path / "out")
+    assert run_tool("predict", *arguments) == 0
+    found = json.loads((tmp_path / "out/predictions/a.json").read_text())
+    expected = expected_people(
+        (config, checkpoint), str(path), [[0, 0, size[1], size[0]]]
+    )
+    np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-3)
+    drawn = mmcv.imread(tmp_path / f"out/visualizations/{path.name}", "unchanged")
+    assert drawn.shape == (*size, 3) and drawn.dtype == np.uint8
+    (same,) = open_inferencer(Config.fromfile(config), checkpoint)(str(path))
+    np.testing.assert_array_equal(
+        keypoints_of(same["predictions"][0]), keypoints_of(found)
+    )
+
+
+def test_frames_of_a_video_are_grey_where_the_images_are(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    video_of(tmp_path / "a.mp4", [image, 255 - image])
+    ((medium,), _) = find_media(tmp_path)
+    colours = list(medium.frames(LoadImageFromFile()))
+    grey = list(medium.frames(LoadImageFromFile(color_type="grayscale")))
+    assert len(colours) == len(grey) == 2
+    for image, one in zip(colours, grey, strict=True):
+        np.testing.assert_array_equal(one, cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+
+
+@pytest.mark.parametrize("case", LOADED)
+def test_streets_in_pictures_loaded_as_the_config_says(case, tmp_path):
+    kind, loading, channels, size = LOADED[case]
+    config, checkpoint = tmp_path / "seg.py", tmp_path / "seg.pth"
+    config.write_text(
+        f"""_base_ = "{SEG}"
+model = dict(
+    data_preprocessor=dict(_delete_=True, type="SegDataPreProcessor"),
+    backbone=dict(
+        _delete_=True, type="NaiveLiteHRNet", arch={TINY!r}, in_channels={channels}
+    ),
+    decode_head=dict(
+        _delete_=True,
+        type="FCNHead",
+        in_channels=8,
+        in_index=0,
+        channels=8,
+        num_convs=0,
+        concat_input=False,
+        num_classes=19,
+    ),
+)
+test_pipeline = [
+    dict(type="LoadImageFromFile", {loading}),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
+]
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+"""
+    )
+    model = network_from_config(Config.fromfile(config))
+    sane_weights(model.backbone)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), checkpoint)
+    path = picture_file(tmp_path / "a", kind)
+    arguments = (path, config, checkpoint, "--out", tmp_path / "out")
+    assert run_tool("predict", *arguments) == 0
+    labels = mmcv.imread(tmp_path / "out/predictions/a.png", "unchanged")
+    model = init_seg(str(config), str(checkpoint), device="cpu")
+    expected = inference_model(model, str(path)).pred_sem_seg.data[0].numpy()
+    assert labels.shape == size and len(np.unique(labels)) > 1
+    np.testing.assert_array_equal(labels, expected)
+    drawn = mmcv.imread(tmp_path / f"out/visualizations/{path.name}", "unchanged")
+    assert drawn.shape == (*size, 3) and drawn.dtype == np.uint8
+
+
+def test_a_picture_of_other_channels_than_the_networks(pose, tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((60, 80), np.uint8))
+    cv2.imwrite(str(tmp_path / "b.png"), np.zeros((60, 80, 3), np.uint8))
+    change = "test_dataloader.dataset.pipeline.0.color_type=unchanged"
+    arguments = ("--cfg-options", change, "--out", tmp_path / "out")
+    assert run_tool("predict", tmp_path, *pose, *arguments) == 1
+    printed = capsys.readouterr().out
+    assert f"failed: {tmp_path / 'a.png'} has 1 channel(s), loaded with" in printed
+    assert "color_type='unchanged'; the network takes 3" in printed
+    assert "1 of 2 done" in printed
+
+
+def test_each_image_is_read_once_and_the_model_built_once(
+    pose, people, tmp_path, monkeypatch
+):
+    calls = []
+    for place in ("mmcv.imfrombytes", "mmlitehrnet.apis.inference.network_from_config"):
+        work = pkgutil.resolve_name(place)
+
+        def counted(*args, work=work, **options):
+            calls.append(work.__name__)
+            return work(*args, **options)
+
+        monkeypatch.setattr(place, counted)
+    assert run_tool("predict", people, *pose, "--out", tmp_path) == 0
+    assert sorted(calls) == ["imfrombytes"] * 3 + ["network_from_config"]
+
+
+def test_kinds_of_files(pose, people, tmp_path, monkeypatch):
+    """They are the same ones on a system that has no table of types."""
+    monkeypatch.setattr("mimetypes.guess_type", lambda *a, **k: (None, None))
+    image = cv2.imread(str(sorted(people.iterdir())[0]))
+    images = {".webp", ".tiff", ".jp2", ".BMP", ".pgm"}
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for suffix in images:
+        grey = image[..., 0] if suffix == ".pgm" else image
+        assert cv2.imwrite(str(folder / f"{suffix[1:]}{suffix}"), grey)
+    for suffix in (".mkv", ".m4v"):
+        video_of(folder / f"{suffix[1:]}{suffix}", [image, 255 - image])
+    first, second = (Image.fromarray(x) for x in (image, 255 - image))
+    moving = dict(save_all=True, append_images=[second], duration=100)
+    first.save(folder / "gif.gif", **moving)
+    assert run_tool("predict", folder, *pose, "--out", out) == 0
+    for path in folder.iterdir():
+        found = json.loads((out / f"predictions/{path.stem}.json").read_text())
+        if path.suffix in images:
+            (drawing,) = (out / "visualizations").glob(f"{path.name}*")
+            assert len(found) == 1
+            assert cv2.imread(str(drawing)).shape == image.shape
+        else:
+            assert [frame["frame_id"] for frame in found] == [0, 1]
+            assert len(frames_of(out / f"visualizations/{path.stem}.mp4")[0]) == 2
+
+
 @pytest.mark.parametrize("opacity", [0, 1])
 def test_colours_of_streets(seg, streets, opacity):
     image = cv2.imread(str(streets[0]))
     inferencer = SegInferencer(Config.fromfile(seg[0]), seg[1], opacity=opacity)
-    drawn, labels = inferencer.label(image)
+    drawn, labels = inferencer.look(image)
     palette = np.array(
         init_seg(str(seg[0]), str(seg[1]), "cpu").dataset_meta["palette"]
     )
@@ -255,7 +443,7 @@ def test_classes_are_the_configs_where_the_checkpoint_has_none(seg, streets):
     names = dict(classes=tuple("abcdefghijklmnopqrs"), palette=[[9, 8, 7]] * 19)
     config.test_dataloader.dataset.metainfo = names
     inferencer = SegInferencer(config, seg[1], opacity=1)
-    drawn, _ = inferencer.label(cv2.imread(str(streets[0])))
+    drawn, _ = inferencer.look(cv2.imread(str(streets[0])))
     assert (drawn == (7, 8, 9)).all()
 
 

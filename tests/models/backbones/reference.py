@@ -32,11 +32,12 @@ def sane_weights(net: nn.Module, seed: int = 0) -> nn.Module:
         elif isinstance(module, KernelAggregation):
             fan_in = module.weight[0, 0].numel()
             draw(module.weight, 0.0, (2 / fan_in) ** 0.5)
-    dtype = next(net.parameters()).dtype
+    first = next(net.parameters())
+    dtype, channels = first.dtype, first.shape[1]
     net.train()
     with torch.no_grad():
         for _ in range(4):
-            net(torch.randn(2, 3, 96, 96, generator=generator).to(dtype))
+            net(torch.randn(2, channels, 96, 96, generator=generator).to(dtype))
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = 0.1
