@@ -1,6 +1,7 @@
-"""tools/demo.py survives an interruption, other folders and failing commands."""
+"""tools/demo.py survives an interruption, removes its own drawings, names failures."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +48,35 @@ def test_a_failing_command_is_named(demo, tmp_path, monkeypatch, capsys):
     error = capsys.readouterr().err
     assert error.startswith("demo: error: `mim train mmpose ")
     assert error.endswith("ended with status 3\n")
+
+
+def test_old_drawings_go_others_stay_and_the_score_comes_last(
+    demo, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "data/sample_coco").mkdir(parents=True)
+    work_dir = tmp_path / "work"
+    drawn = work_dir / "drawn"
+
+    def fake(*command):
+        """What `mim train` and `mim test` leave behind; each draws another picture."""
+        count = len(list(work_dir.glob("*/*.json")))
+        if command[1] == "train":
+            (work_dir / "best_coco_AP_epoch_2.pth").write_bytes(b"")
+            (work_dir / "1/vis_data").mkdir(parents=True, exist_ok=True)
+            (work_dir / "1/vis_data/scalars.json").write_text("{}")
+        if command[1] == "test":
+            assert Path(command[command.index("--show-dir") + 1]) == drawn
+            drawn.mkdir(exist_ok=True)
+            (drawn / f"{count}.jpg").write_bytes(b"drawing")
+            (work_dir / f"{count}").mkdir(exist_ok=True)
+            (work_dir / f"{count}/{count}.json").write_text('{"coco/AP": 0.51}')
+
+    monkeypatch.setattr(demo, "run", fake)
+    work_dir.mkdir()
+    assert demo.main(["pose", "--work-dir", str(work_dir)]) == 0
+    assert [path.name for path in drawn.iterdir()] == ["0.jpg"]
+    (drawn / "mine.jpg").write_bytes(b"photo")
+    assert demo.main(["pose", "--work-dir", str(work_dir)]) == 0
+    assert sorted(path.name for path in drawn.iterdir()) == ["1.jpg", "mine.jpg"]
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "coco/AP 0.51 on held-out pictures"

@@ -13,6 +13,7 @@ current folder.
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import shutil
 import subprocess
@@ -73,31 +74,41 @@ def generate(demo: Demo) -> None:
     partial.rename(data)
 
 
-def best_checkpoint(work_dir: Path, score: str) -> Path:
-    """The checkpoint of the best validation score, the latest if there are several."""
-    found = work_dir.glob(f"best_{score.replace('/', '_')}_*.pth")
+def train(demo: Demo, folder: Path, options: list[str]) -> Path:
+    """Train and draw the curves; return the checkpoint of the best validation score."""
+    config = ("--cfg-options", *options) if options else ()
+    call = (demo.package, str(ROOT / demo.config), "--work-dir", str(folder))
+    run("mim", "train", *call, *config)
+    log = max(folder.glob("*/vis_data/scalars.json"))  # of the latest run
+    curves = ("plot_curve", str(log), "--keys", "loss", demo.score)
+    out = ("--out", str(folder / "curves.png"))
+    run("mim", "run", "mmpretrain", "analyze_logs", *curves, *out)
+    # Earlier runs may have left theirs.
+    found = folder.glob(f"best_{demo.score.replace('/', '_')}_*.pth")
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
-def train_and_draw(
-    demo: Demo, folder: Path, train_options: list[str]
-) -> tuple[Path, Path]:
-    """Run a demo; return the folder of the drawings and the learning curves."""
-    generate(demo)
-    config, work_dir = str(ROOT / demo.config), ("--work-dir", str(folder))
-    options = ["--cfg-options", *train_options] if train_options else []
-    run("mim", "train", demo.package, config, *work_dir, *options)
-    log = max(folder.glob("*/vis_data/scalars.json"))  # of the latest run
-    curves = folder / "curves.png"
-    keys = ("--keys", "loss", demo.score)
-    plot = ("analyze_logs", "plot_curve", str(log), *keys, "--out", str(curves))
-    run("mim", "run", "mmpretrain", *plot)
-    checkpoint = str(best_checkpoint(folder, demo.score))
-    drawings = folder.resolve() / "drawn"
-    test = ("--checkpoint", checkpoint, *work_dir, "--show-dir", str(drawings))
-    every = ("--cfg-options", "default_hooks.visualization.interval=1")
-    run("mim", "test", demo.package, config, *test, *every)
-    return drawings, curves
+def test(demo: Demo, folder: Path, checkpoint: Path) -> float:
+    """Test a checkpoint and draw its predictions; return the score.
+
+    Drawings of an earlier run are removed, other files in their folder are not.
+    """
+    drawn, record = folder.resolve() / "drawn", folder / "drawn.txt"
+    if record.exists():
+        for name in record.read_text(encoding="utf-8").splitlines():
+            (drawn / name).unlink(missing_ok=True)
+    others = set(drawn.rglob("*"))
+    call = (demo.package, str(ROOT / demo.config), "--work-dir", str(folder))
+    draw = ("--show-dir", str(drawn), "--cfg-options")
+    every = "default_hooks.visualization.interval=1"
+    try:
+        run("mim", "test", *call, "--checkpoint", str(checkpoint), *draw, every)
+    finally:
+        new = {path for path in drawn.rglob("*") if path.is_file()} - others
+        names = sorted(str(path.relative_to(drawn)) for path in new)
+        record.write_text("\n".join(names), encoding="utf-8")
+    results = max(folder.glob("*/*.json"))  # of the latest test
+    return float(json.loads(results.read_text(encoding="utf-8"))[demo.score])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -111,9 +122,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--cfg-options", nargs="*", default=[], help="passed to `mim train`"
     )
     args = parser.parse_args(arguments)
+    demo = DEMOS[args.task]
     folder = args.work_dir or Path(f"work_dirs/demo_{args.task}")
     try:
-        drawings, curves = train_and_draw(DEMOS[args.task], folder, args.cfg_options)
+        generate(demo)
+        score = test(demo, folder, train(demo, folder, args.cfg_options))
     except subprocess.CalledProcessError as error:
         print(
             f"demo: error: `{shlex.join(error.cmd)}` ended with status "
@@ -121,7 +134,8 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return error.returncode
-    print(f"Drew {drawings} and {curves}")
+    print(f"Drew {folder / 'drawn'} and {folder / 'curves.png'}")
+    print(f"{demo.score} {score:.4g} on held-out pictures")
     return 0
 
 

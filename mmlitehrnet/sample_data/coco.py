@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from . import crowd, output
+from . import crowd
+from .output import FIRST_ID, Pictures, Writer, write_image, write_json
 
 KEYPOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder",
@@ -22,83 +23,6 @@ SKELETON = (
     (4, 6), (5, 7),
 )  # fmt: skip
 DETECTIONS = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
-FILES = (
-    f"train2017/{'[0-9]' * 12}.jpg",
-    f"val2017/{'[0-9]' * 12}.jpg",
-    "annotations/person_keypoints_*2017.json",
-    DETECTIONS,
-)
-
-
-def make_coco(
-    out_dir: str | Path,
-    num_train: int,
-    num_val: int,
-    seed: int = 0,
-    size: Sequence[int] | None = None,
-    overwrite: bool = False,
-    quiet: bool = False,
-) -> Path:
-    """Write generated people in the layout of COCO.
-
-    The folder gets ``train2017/`` and ``val2017/`` with the images,
-    ``annotations/person_keypoints_{train,val}2017.json``, and boxes of an imagined
-    detector for the validation images in ``person_detection_results/``. The same
-    arguments give the same bytes.
-
-    Args:
-        out_dir: Folder to write to; must be new or empty.
-        num_train: Number of training images, with two or three people each.
-        num_val: Number of validation images.
-        seed: Seed of everything random, 0 or larger.
-        size: (height, width) of the images in pixels, at least 96x96; by chance
-            around 200x270 if None.
-        overwrite: Whether data that this function wrote before may be replaced.
-        quiet: Whether to show no progress bar.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ValueError: If an argument is out of range.
-        FileExistsError: If the folder is not empty, see ``overwrite``.
-    """
-    counts = {"train": num_train, "val": num_val}
-    limits = (FILES, crowd.MIN_SIZE)
-    out_dir = output.begin(out_dir, "coco", *limits, counts, seed, size, overwrite)
-    for split, count in counts.items():
-        images: list[dict] = []
-        annotations: list[dict] = []
-        detections: list[dict] = []
-        (out_dir / f"{split}2017").mkdir()
-        for index, rng in output.pictures("coco", seed, split, count, quiet):
-            image_id = output.FIRST_ID[split] + index
-            image, views = crowd.draw_crowd(rng, size)
-            name = f"{image_id:012d}.jpg"
-            output.write_image(out_dir / f"{split}2017" / name, image)
-            height, width = image.shape[:2]
-            images.append(
-                dict(file_name=name, height=height, width=width, id=image_id, license=1)
-            )
-            for number, view in enumerate(views):
-                found = _annotation(view, image_id, image_id * 100 + number)
-                annotations.append(found)
-                detections += _detections(rng, found, height, width)
-        content = {**_header(), "images": images, "annotations": annotations}
-        name = f"person_keypoints_{split}2017.json"
-        output.write_json(out_dir / "annotations" / name, content)
-    output.write_json(out_dir / DETECTIONS, detections)
-    return out_dir
-
-
-def _header() -> dict:
-    """The parts of an annotation file that do not depend on the images."""
-    category = dict(id=1, name="person", supercategory="person")
-    return {
-        "info": {"description": "Generated people in the format of COCO keypoints"},
-        "licenses": [{"url": "", "id": 1, "name": "Generated, free of rights"}],
-        "categories": [category | {"keypoints": KEYPOINTS, "skeleton": SKELETON}],
-    }
 
 
 def _annotation(view: crowd.PersonView, image_id: int, annotation_id: int) -> dict:
@@ -157,3 +81,48 @@ def _detections(
             ids = dict(image_id=annotation["image_id"], category_id=1)
             found.append(record | ids)
     return found
+
+
+def _write(folder: Path, size: Sequence[int] | None, pictures: Pictures) -> None:
+    category = dict(id=1, name="person", supercategory="person")
+    header = {
+        "info": {"description": "Generated people in the format of COCO keypoints"},
+        "licenses": [{"url": "", "id": 1, "name": "Generated, free of rights"}],
+        "categories": [category | {"keypoints": KEYPOINTS, "skeleton": SKELETON}],
+    }
+    for split in ("train", "val"):
+        images, annotations, detections = [], [], []
+        (folder / f"{split}2017").mkdir()
+        for index, rng in pictures(split):
+            image_id = FIRST_ID[split] + index
+            image, views = crowd.draw_crowd(rng, size)
+            name = f"{image_id:012d}.jpg"
+            write_image(folder / f"{split}2017" / name, image)
+            height, width = image.shape[:2]
+            images.append(
+                dict(file_name=name, height=height, width=width, id=image_id, license=1)
+            )
+            for number, view in enumerate(views):
+                found = _annotation(view, image_id, image_id * 100 + number)
+                annotations.append(found)
+                detections += _detections(rng, found, height, width)
+        content = {**header, "images": images, "annotations": annotations}
+        name = f"person_keypoints_{split}2017.json"
+        write_json(folder / "annotations" / name, content)
+    write_json(folder / DETECTIONS, detections)
+
+
+# Images in ``train2017/`` and ``val2017/``, annotations of the two, and boxes of an
+# imagined detector for the validation images.
+make_coco = Writer(
+    "coco",
+    _write,
+    files=(
+        f"train2017/{'[0-9]' * 12}.jpg",
+        f"val2017/{'[0-9]' * 12}.jpg",
+        "annotations/person_keypoints_*2017.json",
+        DETECTIONS,
+    ),
+    min_size=crowd.MIN_SIZE,
+    size=None,
+)

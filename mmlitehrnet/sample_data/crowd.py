@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import cv2
 import numpy as np
 
 from . import people
-from .drawing import Canvas, noise, random_color
+from .drawing import Canvas, random_color
 from .people import FACE, HEAD_PART, NUM_PARTS, PART, TRUNK_PART, Figure
 
 MIN_SIZE = (96, 96)
@@ -24,8 +23,8 @@ BODY_HEIGHT = (0.5, 0.88)
 MAX_OVERLAP = 0.3
 # People of whom less is left in sight have no keypoints, as in COCO.
 MIN_VISIBLE = 0.2
-# Labels: 0 is background, person i has NUM_PARTS labels from FIRST + i * NUM_PARTS.
-OBJECT, FIRST = 1, 2
+# Labels: 0 is background, person i = 1, 2, ... has NUM_PARTS from i * NUM_PARTS.
+OBJECT = 1
 
 
 @dataclass(frozen=True)
@@ -62,53 +61,40 @@ def draw_crowd(
     """
     height, width = size or [int(rng.integers(*r)) for r in (HEIGHTS, WIDTHS)]
     canvas = _background(rng, height, width)
-    figures = _place_people(rng, height, width)
-    drawn = [0] * len(figures)
-
-    def draw_person(index: int, figure: Figure, foot: tuple[float, float]) -> None:
+    labels = canvas.labels
+    placed = _place_people(rng, height, width)
+    # Far things first: the lower a thing stands, the nearer it is. 0 is an object.
+    things = [(foot[1], number) for number, (_, foot) in enumerate(placed, 1)]
+    rows = rng.uniform(0.7, 1.1, rng.choice(3, p=(0.6, 0.3, 0.1))) * height
+    things = sorted(things + [(row, 0) for row in rows])
+    drawn = {}
+    for row, number in things:
+        if not number:
+            _draw_thing(rng, canvas, row, OBJECT)
+            continue
+        figure, foot = placed[number - 1]
         canvas.shadow(foot, (0.22 * figure.size, 0.04 * figure.size))
         if figure.pose == "sit":
-            _draw_stool(rng, canvas, figure, foot[1])
-        people.draw_figure(canvas, figure, FIRST + index * NUM_PARTS)
-        drawn[index] = int(_mask(canvas.labels, index).sum())
-
-    # Far things first: the lower a thing stands, the nearer it is.
-    things = [
-        (foot[1], partial(draw_person, index, figure, foot))
-        for index, (figure, foot) in enumerate(figures)
-    ]
-    for row in rng.uniform(0.7, 1.1, rng.choice(3, p=(0.6, 0.3, 0.1))) * height:
-        things.append((row, partial(_draw_thing, rng, canvas, row, OBJECT)))
-    for _, draw in sorted(things, key=lambda thing: thing[0]):
-        draw()
-    found = [
-        _view(canvas.labels, index, figures[index][0], drawn[index])
-        for index in np.argsort([foot[1] for _, foot in figures])
-    ]
-    views = [view for view in found if view is not None]
+            seat = figure.joints["pelvis"][:2] + (0, 0.1 * figure.size)
+            color, radii = random_color(rng), (0.09 * figure.size, 0.07 * figure.size)
+            canvas.tube(seat, (seat[0], row - radii[1]), radii, color, OBJECT)
+        first = number * NUM_PARTS
+        people.draw_figure(canvas, figure, range(first, first + NUM_PARTS))
+        drawn[number] = int((labels // NUM_PARTS == number).sum())
+    views = []
+    for number, area in drawn.items():
+        mask, (figure, _) = labels // NUM_PARTS == number, placed[number - 1]
+        if mask.any():
+            bbox = np.array(cv2.boundingRect(mask.view(np.uint8)), float)
+            flags = {
+                name: _flag(figure, name, labels, number) for name in figure.joints
+            }
+            visible = int(mask.sum()) / area
+            views.append(PersonView(figure, mask, visible, bbox, flags))
     return canvas.photograph(rng, (1, 5)), views
 
 
-def _mask(labels: np.ndarray, index: int) -> np.ndarray:
-    first = FIRST + index * NUM_PARTS
-    return (labels >= first) & (labels < first + NUM_PARTS)
-
-
-def _view(
-    labels: np.ndarray, index: int, figure: Figure, drawn: int
-) -> PersonView | None:
-    """Read off the labels what is seen of a person; None if nothing is."""
-    mask = _mask(labels, index)
-    area = int(mask.sum())
-    if not area:
-        return None
-    bbox = np.array(cv2.boundingRect(mask.view(np.uint8)), float)
-    first = FIRST + index * NUM_PARTS
-    flags = {name: _flag(figure, name, labels, first) for name in figure.joints}
-    return PersonView(figure, mask, area / drawn, bbox, flags)
-
-
-def _flag(figure: Figure, name: str, labels: np.ndarray, first: int) -> int:
+def _flag(figure: Figure, name: str, labels: np.ndarray, number: int) -> int:
     """Visibility of a joint: 0 not labelled, 1 hidden, 2 visible."""
     x, y, z = figure.joints[name]
     column, row = round(x), round(y)
@@ -117,7 +103,7 @@ def _flag(figure: Figure, name: str, labels: np.ndarray, first: int) -> int:
         return 0
     if name in FACE and not figure.faces_viewer(name):
         return 0
-    shown = int(labels[row, column]) - first
+    shown = int(labels[row, column]) - number * NUM_PARTS
     side, _, joint = name.partition("_")
     if joint in PART and shown == PART[joint] + list(people.SIDES).index(side):
         return 2
@@ -134,7 +120,7 @@ def _flag(figure: Figure, name: str, labels: np.ndarray, first: int) -> int:
 def _place_people(
     rng: np.random.Generator, height: int, width: int
 ) -> list[tuple[Figure, tuple[float, float]]]:
-    """Draw figures that overlap little enough to be told apart."""
+    """Figures that overlap little enough to be told apart, and where they stand."""
     horizon = rng.uniform(0.02, 0.15) * height
     count = 1 + rng.choice(len(NUM_PEOPLE), p=NUM_PEOPLE)
     placed: list[tuple[Figure, tuple[float, float]]] = []
@@ -157,12 +143,11 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _background(rng: np.random.Generator, height: int, width: int) -> Canvas:
-    """A wall over a ground, with a few shapes that are not people."""
-    wall = random_color(rng, (0.05, 0.4), (0.4, 0.95))
+    """A wall over a ground, with a few things that are not people."""
+    image = np.empty((height, width, 3), np.uint8)
+    image[:] = random_color(rng, (0.05, 0.4), (0.4, 0.95))
     ground = random_color(rng, (0.05, 0.35), (0.3, 0.85))
-    rows = np.arange(height)[:, None, None] > rng.uniform(0.35, 0.7) * height
-    texture = 1 + 0.05 * noise(rng, (height, width), (60, 20, 5))[..., None]
-    image = np.clip(np.where(rows, ground, wall) * texture, 0, 255).astype(np.uint8)
+    image[int(rng.uniform(0.35, 0.7) * height) :] = ground
     canvas = Canvas(image, np.zeros((height, width), np.uint8))
     for _ in range(rng.integers(2, 7)):
         _draw_thing(rng, canvas, rng.uniform(0, 0.9) * height, None)
@@ -188,18 +173,3 @@ def _draw_thing(
     else:
         end = foot + (rng.normal(0, half), -2.5 * tall)
         canvas.tube(foot, end, (0.15 * half, 0.15 * half), color, label)
-
-
-def _draw_stool(
-    rng: np.random.Generator, canvas: Canvas, figure: Figure, floor: float
-) -> None:
-    """Draw a stool under a seated figure."""
-    color, size = random_color(rng, (0.1, 0.6), (0.2, 0.8)), figure.size
-    x, y = figure.joints["pelvis"][:2] + (0, 0.05 * size)
-    left, right = x - 0.09 * size, x + 0.09 * size
-    for start, end, radius in (
-        ((left, y), (left, floor), 0.012),
-        ((right, y), (right, floor), 0.012),
-        ((left, y), (right, y), 0.025),
-    ):
-        canvas.tube(start, end, (radius * size, radius * size), color, OBJECT)

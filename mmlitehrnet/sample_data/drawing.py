@@ -1,4 +1,4 @@
-"""The canvas that pictures are drawn on, and random textures, colours and exposure."""
+"""The canvas that pictures are drawn on, and random colours and exposure."""
 
 from __future__ import annotations
 
@@ -60,12 +60,8 @@ class Canvas:
     ) -> None:
         """Draw a round bar with a lit and a dark side.
 
-        Args:
-            start: (2,) or more, of which x and y are used.
-            end: As ``start``.
-            radii: In pixels, at two or more equally spaced places from start to end.
-            color: RGB.
-            label: Label of its pixels.
+        Of the ends only x and y are used. The radii, in pixels, are those at two or
+        more equally spaced places from start to end.
         """
         first, last = np.asarray(start, float)[:2], np.asarray(end, float)[:2]
         along = (last - first) / max(float(np.hypot(*(last - first))), 1e-6)
@@ -73,7 +69,6 @@ class Canvas:
         extent = np.asarray(radii, float)[:, None]
         axis = np.linspace(first, last, len(extent))
         cap = np.cos(_CAP) * along + np.sin(_CAP) * across
-        color = np.asarray(color, float)
         for share, tone, name in ((1.0, 0.75, label), (0.6, 1.0, None)):
             width = share * extent
             middle = axis + (1 - share) * extent * _LIGHT
@@ -83,7 +78,7 @@ class Canvas:
                 (middle + width * across)[::-1],
                 middle[0] - width[0] * cap,
             ]
-            self.polygon(np.concatenate(outline), tone * color, name)
+            self.polygon(np.concatenate(outline), np.multiply(color, tone), name)
 
     def shadow(self, center: ArrayLike, radii: ArrayLike) -> None:
         """Darken the ground around a point; both arguments are (x, y) in pixels."""
@@ -95,41 +90,23 @@ class Canvas:
     def photograph(
         self, rng: np.random.Generator, grain: tuple[float, float]
     ) -> np.ndarray:
-        """Give the picture its exposure, tint, blur and sensor noise.
+        """Give the picture texture, exposure, tint, blur and sensor noise.
 
-        Args:
-            rng: Random generator.
-            grain: Range of the noise's standard deviation, of 255.
-
-        Returns:
-            (H, W, 3) uint8, RGB.
+        ``grain`` is the range of the noise's standard deviation, of 255. Returns
+        (H, W, 3) uint8, RGB.
         """
-        size = self.labels.shape
-        texture = 1 + 0.04 * noise(rng, size, (20, 6, 2.5))
+        height, width = size = self.labels.shape
+        texture = np.ones(size, np.float32)
+        for cell in (40, 12, 4):  # pixels
+            grid = (int(height / cell) + 2, int(width / cell) + 2)
+            smooth = rng.standard_normal(grid, dtype=np.float32)
+            texture += 0.04 * cv2.resize(smooth, (width, height))
         speckle = rng.uniform(*grain) * rng.standard_normal(size, dtype=np.float32)
         tint = rng.uniform(0.92, 1.06, 3) * rng.uniform(0.85, 1.15)
         toned = self.image * texture[..., None] * tint.astype(np.float32)
         blurred = cv2.GaussianBlur(toned, (0, 0), rng.uniform(0.3, 0.7))
         exposed = blurred + rng.uniform(0, 12) + speckle[..., None]
         return np.clip(exposed, 0, 255).round().astype(np.uint8)
-
-
-def noise(
-    rng: np.random.Generator, size: Sequence[int], cells: Sequence[float]
-) -> np.ndarray:
-    """Draw smooth noise: the mean of one grid for each size of cell, in pixels.
-
-    Returns:
-        (height, width) float32, mean near 0, standard deviation near 1.
-    """
-    height, width = size
-    grids = (
-        rng.standard_normal((int(height / c) + 2, int(width / c) + 2), dtype=np.float32)
-        for c in cells
-    )
-    layers = [cv2.resize(grid, (width, height)) for grid in grids]
-    # Linear interpolation takes away variance that 1.5 gives back.
-    return np.sum(layers, axis=0) * np.float32(1.5 / np.sqrt(len(layers)))
 
 
 def random_color(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from . import output
 from .drawing import Canvas, random_color
+from .output import Pictures, Writer, write_image
 
 # Class: corners of a star, and their valleys' distance from the centre by the corners'.
 SHAPES = {
@@ -19,59 +19,10 @@ SHAPES = {
     "burst": (12, 0.72),
     "disc": (36, 1.0),
 }
-FILES = (
-    f"train/*/{'[0-9]' * 8}.jpg",
-    f"val/*/{'[0-9]' * 8}.jpg",
-    "meta/train.txt",
-    "meta/val.txt",
-)
-
-
-def make_imagenet(
-    out_dir: str | Path,
-    num_train: int,
-    num_val: int,
-    seed: int = 0,
-    size: Sequence[int] = (160, 200),
-    overwrite: bool = False,
-    quiet: bool = False,
-) -> Path:
-    """Write generated shapes in the layout of ImageNet.
-
-    The folder gets ``train/`` and ``val/`` with a folder for each class, and
-    ``meta/{train,val}.txt`` with the name and the label of each image. There are six
-    classes, labelled 0 to 5, in turn. Images are at least 32x32; else arguments, result
-    and errors are those of :func:`make_coco`.
-    """
-    counts = {"train": num_train, "val": num_val}
-    limits = (FILES, (32, 32))
-    out_dir = output.begin(out_dir, "imagenet", *limits, counts, seed, size, overwrite)
-    (out_dir / "meta").mkdir()
-    for split, count in counts.items():
-        lines = []
-        for name in SHAPES:
-            (out_dir / split / name).mkdir(parents=True)
-        for index, rng in output.pictures("imagenet", seed, split, count, quiet):
-            label = index % len(SHAPES)
-            name = f"{list(SHAPES)[label]}/{index:08d}.jpg"
-            output.write_image(out_dir / split / name, draw_shape(rng, size, label))
-            lines.append(f"{name} {label}\n")
-        listing = out_dir / "meta" / f"{split}.txt"
-        listing.write_text("".join(lines), encoding="utf-8")
-    return out_dir
 
 
 def draw_shape(rng: np.random.Generator, size: Sequence[int], label: int) -> np.ndarray:
-    """Draw a shape of any colour, size and turn.
-
-    Args:
-        rng: Random generator.
-        size: (height, width) in pixels.
-        label: Number of the class in ``SHAPES``.
-
-    Returns:
-        RGB image of shape (H, W, 3), uint8.
-    """
+    """Draw a shape of any colour, size and turn as an RGB image, (H, W, 3) uint8."""
     height, width = size
     corners, valley = list(SHAPES.values())[label]
     image = np.empty((height, width, 3), np.uint8)
@@ -84,3 +35,34 @@ def draw_shape(rng: np.random.Generator, size: Sequence[int], label: int) -> np.
     outline = center + radii * np.stack([np.cos(angles), np.sin(angles)], 1)
     canvas.polygon(outline, random_color(rng))
     return canvas.photograph(rng, (1, 7))
+
+
+def _write(folder: Path, size: Sequence[int], pictures: Pictures) -> None:
+    (folder / "meta").mkdir()
+    for split in ("train", "val"):
+        lines = []
+        for name in SHAPES:
+            (folder / split / name).mkdir(parents=True)
+        for index, rng in pictures(split):
+            label = index % len(SHAPES)
+            name = f"{list(SHAPES)[label]}/{index:08d}.jpg"
+            write_image(folder / split / name, draw_shape(rng, size, label))
+            lines.append(f"{name} {label}\n")
+        listing = folder / "meta" / f"{split}.txt"
+        listing.write_text("".join(lines), encoding="utf-8")
+
+
+# Folders ``train/`` and ``val/`` with one for each of the six classes, and
+# ``meta/{train,val}.txt`` with the name and the label of each image, 0 to 5 in turn.
+make_imagenet = Writer(
+    "imagenet",
+    _write,
+    files=(
+        f"train/*/{'[0-9]' * 8}.jpg",
+        f"val/*/{'[0-9]' * 8}.jpg",
+        "meta/train.txt",
+        "meta/val.txt",
+    ),
+    min_size=(32, 32),
+    size=(160, 200),
+)

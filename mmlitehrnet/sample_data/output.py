@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,111 +18,135 @@ from rich.progress import track
 MARKER = "sample_data.json"
 # First image of each split, so that no two images share a number.
 FIRST_ID = {"train": 1, "val": 500_001}
-MAX_IMAGES = 100_000
-MAX_SIDE = 4096
+MAX_IMAGES, MAX_SIDE = 100_000, 4096
+# Of a split: the number of each picture, and a generator for it alone.
+Pictures = Callable[[str], Iterator[tuple[int, np.random.Generator]]]
 
 
-def begin(
-    folder: str | Path,
-    kind: str,
-    files: Sequence[str],
-    smallest: tuple[int, int],
-    counts: dict[str, int],
-    seed: int,
-    size: Sequence[int] | None,
-    overwrite: bool,
-) -> Path:
-    """Check the arguments of a writer and make its output folder.
+@dataclass(frozen=True)
+class Writer:
+    """Writes generated data in one format: ``writer(folder, 400, 60, seed=1)``.
 
-    Args:
-        folder: Where the data will be written.
-        kind: Its format.
-        files: What the writer writes, as ``glob`` patterns below the folder.
-        smallest: The least (height, width) that is allowed.
-        counts: Number of images of each split.
-        seed: Seed of everything random.
-        size: (height, width) of the images in pixels, or None for sizes by chance.
-        overwrite: Whether earlier output in the same format may be replaced.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ValueError: If an argument is out of range or the marker file is damaged.
-        FileExistsError: If the folder holds anything, unless all of it was generated
-            in the same format and ``overwrite`` is set. Other data is never removed.
-        NotADirectoryError: If ``folder`` is a file.
+    Attributes:
+        kind: Name of the format.
+        write: Called with the folder, the size of the images or None, the pictures.
+        files: What it writes, as ``glob`` patterns below the folder.
+        min_size: The least (height, width) that is allowed.
+        size: (height, width) unless told otherwise; None is by chance.
     """
-    for name, value in counts.items():
-        if not 0 <= value <= MAX_IMAGES:
-            raise ValueError(
-                f"{name}={value}: the number of images must be 0..{MAX_IMAGES}"
-            )
-    if not any(counts.values()):
-        raise ValueError("train=0, val=0: at least one image must be asked for")
-    if seed < 0:
-        raise ValueError(f"seed={seed}: must be 0 or larger")
-    if size is not None:
-        size = [int(side) for side in size]
-        low_high = zip(smallest, size, strict=False)
-        if len(size) != 2 or not all(a <= b <= MAX_SIDE for a, b in low_high):
+
+    kind: str
+    write: Callable[[Path, Any, Pictures], None]
+    files: tuple[str, ...]
+    min_size: tuple[int, int]
+    size: tuple[int, int] | None
+
+    def __call__(
+        self,
+        out_dir: str | Path,
+        num_train: int,
+        num_val: int,
+        seed: int = 0,
+        size: Sequence[int] | None = None,
+        overwrite: bool = False,
+        quiet: bool = False,
+    ) -> Path:
+        """Write the data; the same arguments give the same bytes.
+
+        Args:
+            out_dir: Folder to write to; must be new or empty.
+            num_train: Number of training images.
+            num_val: Number of validation images.
+            seed: Seed of everything random, 0 or larger.
+            size: (height, width) of the images in pixels.
+            overwrite: Whether data in this format, written here before, is replaced.
+            quiet: Whether to show no progress bar.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ValueError: If an argument is out of range or the marker file is damaged.
+            FileExistsError: If the folder holds anything, unless all of it was
+                generated in this format and ``overwrite`` is set.
+            NotADirectoryError: If ``out_dir`` is a file.
+        """
+        counts = {"train": num_train, "val": num_val}
+        size = self.size if size is None else [int(side) for side in size]
+        self._check(counts, seed, size)
+        folder = Path(out_dir)
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is a file, a folder is needed")
+        if folder.exists() and any(folder.iterdir()):
+            self._clear(folder, overwrite)
+        folder.mkdir(parents=True, exist_ok=True)
+        arguments = {"format": self.kind, **counts, "seed": seed, "size": size}
+        write_json(folder / MARKER, arguments)
+        self.write(folder, size, partial(_pictures, self.kind, seed, counts, quiet))
+        return folder
+
+    def _check(
+        self, counts: dict[str, int], seed: int, size: Sequence[int] | None
+    ) -> None:
+        for name, value in counts.items():
+            if not 0 <= value <= MAX_IMAGES:
+                raise ValueError(
+                    f"{name}={value}: the number of images must be 0..{MAX_IMAGES}"
+                )
+        if not any(counts.values()):
+            raise ValueError("train=0, val=0: at least one image must be asked for")
+        if seed < 0:
+            raise ValueError(f"seed={seed}: must be 0 or larger")
+        if size is None:
+            return
+        limits = zip(self.min_size, size, strict=False)
+        if len(size) != 2 or not all(low <= n <= MAX_SIDE for low, n in limits):
             raise ValueError(
                 f"size={'x'.join(map(str, size))}: height and width must be at least "
-                f"{smallest[0]}x{smallest[1]} and at most {MAX_SIDE} pixels"
+                f"{self.min_size[0]}x{self.min_size[1]} and at most {MAX_SIDE} pixels"
             )
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, a folder is needed")
-    if folder.exists() and any(folder.iterdir()):
-        _clear(folder, kind, files, overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
-    arguments = {"format": kind, **counts, "seed": seed, "size": size}
-    write_json(folder / MARKER, arguments)
-    return folder
 
-
-def _clear(folder: Path, kind: str, files: Sequence[str], overwrite: bool) -> None:
-    """Remove earlier output of the same format."""
-    marker = folder / MARKER
-    if not marker.is_file():
-        raise FileExistsError(
-            f"{folder} is not empty and was not generated here (it has no {MARKER}), "
-            "so it is never overwritten; choose another folder"
-        )
-    if not overwrite:
-        raise FileExistsError(
-            f"{folder} is not empty; choose another folder or pass --overwrite "
-            "(overwrite=True) to replace the generated data in it"
-        )
-    try:
-        found = json.loads(marker.read_text(encoding="utf-8"))["format"]
-    except (ValueError, TypeError, KeyError):
-        raise ValueError(
-            f"{marker} is damaged, so it does not say what was generated here; choose "
-            "another folder"
-        ) from None
-    if found != kind:
-        raise FileExistsError(
-            f"{folder} holds data in the format {found!r}, which {kind!r} does not "
-            "replace; choose another folder"
-        )
-    parts = {folder / Path(pattern).parts[0] for pattern in files}
-    own = {path for pattern in files for path in folder.glob(pattern)}
-    for path in (path for part in parts for path in part.rglob("*")):
-        if path not in own and (path.is_symlink() or not path.is_dir()):
+    def _clear(self, folder: Path, overwrite: bool) -> None:
+        """Remove earlier output of the same format, if it is nothing but that."""
+        marker = folder / MARKER
+        if not marker.is_file():
             raise FileExistsError(
-                f"{path} was not generated, so nothing in {folder} is replaced; move "
-                "it away or choose another folder"
+                f"{folder} is not empty and was not generated here (it has no "
+                f"{MARKER}), so it is never overwritten; choose another folder"
             )
-    for part in filter(Path.is_dir, parts):
-        shutil.rmtree(part)
+        if not overwrite:
+            raise FileExistsError(
+                f"{folder} is not empty; choose another folder or pass --overwrite "
+                "(overwrite=True) to replace the generated data in it"
+            )
+        try:
+            found = json.loads(marker.read_text(encoding="utf-8"))["format"]
+        except (ValueError, TypeError, KeyError):
+            raise ValueError(
+                f"{marker} is damaged, so it does not say what was generated here; "
+                "choose another folder"
+            ) from None
+        if found != self.kind:
+            raise FileExistsError(
+                f"{folder} holds data in the format {found!r}, which {self.kind!r} "
+                "does not replace; choose another folder"
+            )
+        parts = {folder / Path(pattern).parts[0] for pattern in self.files}
+        own = {path for pattern in self.files for path in folder.glob(pattern)}
+        for path in (path for part in parts for path in part.rglob("*")):
+            if path not in own and (path.is_symlink() or not path.is_dir()):
+                raise FileExistsError(
+                    f"{path} was not generated, so nothing in {folder} is replaced; "
+                    "move it away or choose another folder"
+                )
+        for part in filter(Path.is_dir, parts):
+            shutil.rmtree(part)
 
 
-def pictures(
-    kind: str, seed: int, split: str, count: int, quiet: bool
+def _pictures(
+    kind: str, seed: int, counts: dict[str, int], quiet: bool, split: str
 ) -> Iterator[tuple[int, np.random.Generator]]:
-    """Number each picture of a split and give it a generator of its own."""
-    for index in track(range(count), f"{kind} {split}", disable=quiet):
+    for index in track(range(counts[split]), f"{kind} {split}", disable=quiet):
         key = [*kind.encode(), seed, list(FIRST_ID).index(split), index]
         yield index, np.random.default_rng(key)
 

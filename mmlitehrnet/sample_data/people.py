@@ -7,6 +7,7 @@ It is drawn limb by limb from far to near, so that it hides parts of itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,10 @@ LIMBS = {
     "shin": ("knee", "ankle", (0.042, 0.044, 0.028), -0.08),
     "foot": ("ankle", "toe", (0.031, 0.031, 0.023), -0.075),
 }
-LENGTH = {
-    "thigh": 0.245, "shin": 0.235, "foot": 0.085,
-    "upper_arm": 0.170, "forearm": 0.150, "hand": 0.055,
-    "spine": 0.29, "neck": 0.05, "shoulder": 0.112, "hip": 0.072,
-}  # fmt: skip
+# Lengths, and the left hip and shoulder from the pelvis and the thorax.
+LEG, ARM, FOOT, HAND = (0.245, 0.235), (0.170, 0.150), 0.085, 0.055
+SPINE, NECK = 0.29, 0.05
+HIP, SHOULDER = np.array([0.072, 0, 0]), np.array([0.112, -0.03, 0])
 # Half width and half depth of the trunk at equal steps from the pelvis to the neck.
 TRUNK = np.array([
     (0.055, 0.050), (0.098, 0.068), (0.094, 0.066), (0.110, 0.072),
@@ -45,7 +45,8 @@ FACE = {
 TRUNK_PART, HEAD_PART, NUM_PARTS = 0, 1, 6
 PART = {"shoulder": 2, "elbow": 2, "wrist": 2, "hip": 4, "knee": 4, "ankle": 4}
 
-# The direction (forward, towards the middle, up) in which the elbows close.
+# The direction (forward, towards the middle, up) in which knees and elbows close.
+_KNEE = np.array([-1.0, 0.0, -0.5])
 _FORWARD, _INWARD, _UP = (1.0, 0.3, 0.1), (0.25, 1.0, 0.0), (0.3, 0.2, 1.0)
 # Angles in degrees: a leg is (hip flexion, hip abduction, knee flexion), an arm
 # (shoulder flexion, shoulder abduction, elbow flexion); leading leg, trailing leg,
@@ -70,6 +71,12 @@ _SKINS = ((246, 205, 176), (232, 184, 148), (214, 158, 118), (178, 122, 84),
           (132, 86, 58), (100, 66, 46))  # fmt: skip
 _HAIRS = ((28, 22, 20), (58, 38, 26), (98, 62, 34), (214, 178, 112), (150, 60, 30),
           (170, 168, 164))  # fmt: skip
+# Ellipses, in body heights, that a part of the face is drawn with; None is the skin.
+_FEATURES: dict[str, tuple] = {
+    "eye": (((0.012, 0.011), (245, 245, 245)), ((0.007, 0.008), (30, 24, 28))),
+    "ear": (((0.012, 0.020), None),),
+    "nose": (((0.010, 0.012), None),),
+}
 
 
 @dataclass(frozen=True)
@@ -128,35 +135,26 @@ def _rotation(axis: int, degrees: float) -> np.ndarray:
     return matrix
 
 
-def _hanging(flexion: float, abduction: float, sign: int) -> np.ndarray:
-    """Where a hanging limb points in body axes; angles in degrees."""
-    return _rotation(0, -flexion) @ _rotation(2, sign * abduction) @ [0.0, -1.0, 0.0]
+def _limb(
+    start: np.ndarray,
+    lengths: tuple[float, float],
+    angles: np.ndarray,
+    sign: int,
+    hinge: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A hanging limb in body axes: where it bends, where it ends, its last direction.
 
-
-def _leg(hip: np.ndarray, angles: np.ndarray, sign: int) -> list[np.ndarray]:
-    """Hip, knee, ankle and toe."""
+    Angles are flexion, abduction and the bend in degrees, ``sign`` is that of the side.
+    """
     flexion, abduction, bend = angles
-    knee = hip + LENGTH["thigh"] * _hanging(flexion, abduction, sign)
-    shin = _hanging(flexion - max(bend, 0), 0.6 * abduction, sign)
-    forward = np.array([0.22 * sign, 0, 1]) - 0.6 * shin * shin[2]
-    ankle = knee + LENGTH["shin"] * shin
-    return [hip, knee, ankle, ankle + LENGTH["foot"] * forward]
-
-
-def _arm(
-    shoulder: np.ndarray, angles: np.ndarray, sign: int, bend: np.ndarray
-) -> list[np.ndarray]:
-    """Shoulder, elbow, wrist and hand."""
-    flexion, abduction, elbow_flexion = angles
-    along = _hanging(flexion, abduction, sign)
-    close = np.array([-sign * bend[1], bend[2], bend[0]])
+    along = _rotation(0, -flexion) @ _rotation(2, sign * abduction) @ [0.0, -1.0, 0.0]
+    close = np.array([-sign * hinge[1], hinge[2], hinge[0]])
     close -= along * (close @ along)
     close /= max(float(np.linalg.norm(close)), 1e-3)
-    turn = np.radians(max(elbow_flexion, 0))
-    fore = np.cos(turn) * along + np.sin(turn) * close
-    elbow = shoulder + LENGTH["upper_arm"] * along
-    wrist = elbow + LENGTH["forearm"] * fore
-    return [shoulder, elbow, wrist, wrist + LENGTH["hand"] * fore]
+    turn = np.radians(max(bend, 0))
+    last = np.cos(turn) * along + np.sin(turn) * close
+    middle = start + lengths[0] * along
+    return middle, middle + lengths[1] * last, last
 
 
 def sample_figure(
@@ -180,15 +178,15 @@ def sample_figure(
         The figure.
     """
     pose = pose or str(rng.choice(BY_CHANCE))
-    *limbs, lean, bend = POSES[pose]
+    *limbs, lean, hinge = POSES[pose]
     if yaw is None:
         yaw = float(rng.choice([0, 0, 180, 60, -60]) + rng.normal(0, 20))
     legs = limbs[:2] + rng.normal(0, 5, (2, 3))
     arms = limbs[2:] + rng.normal(0, 10, (2, 3))
     order = rng.permutation(2)
     chest = _rotation(1, rng.normal(0, 8)) @ _rotation(0, lean + rng.normal(0, 3))
-    thorax = LENGTH["spine"] * chest[:, 1]
-    neck = thorax + LENGTH["neck"] * (chest[:, 1] + 0.15 * chest[:, 2])
+    thorax = SPINE * chest[:, 1]
+    neck = thorax + NECK * (chest[:, 1] + 0.15 * chest[:, 2])
     head = chest @ _rotation(1, rng.normal(0, 18)) @ _rotation(0, -0.7 * lean)
     head = head * HEAD * rng.uniform(0.97, 1.12)
     center = neck + head @ [0, 0.72, 0.15]
@@ -196,13 +194,14 @@ def sample_figure(
     joints["head_top"] = center + head[:, 1]
     joints |= {name: center + head @ point for name, point in FACE.items()}
     for (side, sign), which in zip(SIDES.items(), order, strict=True):
-        hip = np.array([sign * LENGTH["hip"], 0, 0])
-        shoulder = np.array([sign * LENGTH["shoulder"], -0.03, 0])
-        toward = bend + rng.normal(0, 0.15, 3)
-        leg = _leg(hip, legs[which], sign)
-        arm = thorax + np.array(_arm(shoulder, arms[which], sign, toward)) @ chest.T
+        hip, shoulder = sign * HIP, SHOULDER * (sign, 1, 1)
+        knee, ankle, down = _limb(hip, LEG, legs[which], sign, _KNEE)
+        toward = hinge + rng.normal(0, 0.15, 3)
+        elbow, wrist, along = _limb(shoulder, ARM, arms[which], sign, toward)
+        toe = ankle + FOOT * (np.array([0.22 * sign, 0, 1]) - 0.6 * down * down[2])
+        arm = thorax + [shoulder, elbow, wrist, wrist + HAND * along] @ chest.T
         names = "hip knee ankle toe shoulder elbow wrist hand".split()
-        for name, point in zip(names, [*leg, *arm], strict=True):
+        for name, point in zip(names, [hip, knee, ankle, toe, *arm], strict=True):
             joints[f"{side}_{name}"] = point
 
     sole = min(joints[f"{side}_ankle"][1] for side in SIDES) - 0.035
@@ -227,17 +226,10 @@ def _sample_look(rng: np.random.Generator) -> dict[str, np.ndarray]:
     return look
 
 
-def draw_figure(
-    canvas: Canvas, figure: Figure, label: int, one_label: bool = False
-) -> None:
-    """Draw a figure.
+def draw_figure(canvas: Canvas, figure: Figure, labels: Sequence[int]) -> None:
+    """Draw a figure with a label for each of its ``NUM_PARTS`` parts.
 
-    Args:
-        canvas: The canvas.
-        figure: The figure.
-        label: Label of the trunk; head, left arm, right arm, left leg and right leg
-            follow.
-        one_label: Whether all parts get the same label instead.
+    These are the trunk, the head, left arm, right arm, left leg and right leg.
     """
     joints, size, look = figure.joints, figure.size, figure.look
     pelvis, thorax, neck = (joints[k] for k in ("pelvis", "thorax", "upper_neck"))
@@ -260,48 +252,22 @@ def draw_figure(
             tubes.append((depth, first, last, radii, look[bone], part))
     tubes.append((figure.head_center[2], None, None, (), look["skin"], HEAD_PART))
     for _, start, end, radii, color, part in sorted(tubes, key=lambda tube: tube[0]):
-        name = label if one_label else label + part
         if start is None:
-            _draw_head(canvas, figure, name)
+            _draw_head(canvas, figure, labels[part])
         else:
-            canvas.tube(start, end, size * np.array(radii), color, name)
+            canvas.tube(start, end, size * np.array(radii), color, labels[part])
 
 
 def _draw_head(canvas: Canvas, figure: Figure, label: int) -> None:
-    """Draw the head as an ellipsoid with hair, eyes and mouth, then ears and nose."""
-    height, width = canvas.labels.shape
-    x0, y0, x1, y1 = figure.head_box
-    left, right = np.clip([np.floor(x0), np.ceil(x1) + 1], 0, width).astype(int)
-    top, bottom = np.clip([np.floor(y0), np.ceil(y1) + 1], 0, height).astype(int)
-    if left >= right or top >= bottom:
-        return
-    # The nearest point on the ellipsoid below each pixel, on the unit sphere.
-    inverse = np.linalg.inv(figure.head)
-    x = np.arange(left, right) - figure.head_center[0]
-    y = np.arange(top, bottom) - figure.head_center[1]
-    flat = x[None, :, None] * inverse[:, 0] + y[:, None, None] * inverse[:, 1]
-    a, b = inverse[:, 2] @ inverse[:, 2], flat @ inverse[:, 2]
-    root = b * b - a * ((flat * flat).sum(-1) - 1)
-    z = (np.sqrt(np.maximum(root, 0)) - b) / a
-    sideways, up, forward = np.moveaxis(flat + z[..., None] * inverse[:, 2], -1, 0)
-    away, front = np.abs(sideways), forward > 0
-    eye = np.hypot(away - 0.4, 1.2 * (up - 0.1))
-    mouth = front & (np.abs(up + 0.52) < 0.08) & (away < 0.3)
-    color = np.select(
-        [m[..., None] for m in (front & (eye < 0.14), front & (eye < 0.22), mouth)]
-        + [(0.8 * up - 0.9 * forward - 0.1 > 0)[..., None]],
-        [np.array([30, 24, 28]), np.array([245, 245, 245]), np.array([150, 50, 50])]
-        + [figure.look["hair"]],
-        figure.look["skin"],
-    )
-    where = (slice(top, bottom), slice(left, right))
-    inside = root > 0
-    light = 0.8 + 0.3 * np.sqrt(np.maximum(root, 0) / max(float(root.max()), 1e-6))
-    shaded = np.minimum(color * light[..., None], 255)
-    canvas.image[where][inside] = shaded[inside].round()
-    canvas.labels[where][inside] = label
-    for name, tall in (("left_ear", 1.7), ("right_ear", 1.7), ("nose", 1.0)):
-        if figure.faces_viewer(name):
-            radii = 0.012 * figure.size * np.array([1, tall])
-            center, tone = figure.joints[name][:2], 0.88 * figure.look["skin"]
-            canvas.polygon(center + CIRCLE * radii, tone, label)
+    """Draw skin and hair as two ellipsoids, the nearer one last, and a face on them."""
+    skin, head = figure.look["skin"], figure.head
+    outline = CIRCLE @ np.linalg.cholesky(head[:2] @ head[:2].T).T
+    balls = [(np.zeros(3), skin), (head @ (0, 0.27, -0.3), figure.look["hair"])]
+    for shift, color in sorted(balls, key=lambda ball: ball[0][2]):
+        for share, tone in ((1.0, 0.85), (0.85, 1.0)):
+            points = (figure.head_center + shift)[:2] + share * outline
+            canvas.polygon(points, tone * color, label)
+    for name in filter(figure.faces_viewer, FACE):
+        for (across, up), color in _FEATURES[name.rpartition("_")[2]]:
+            points = figure.joints[name][:2] + CIRCLE * (across, up) * figure.size
+            canvas.polygon(points, 0.85 * skin if color is None else color, label)

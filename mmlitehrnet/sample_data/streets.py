@@ -19,8 +19,8 @@ SIGNS = ("no entry", "parking", "warning", "priority")
 CARS = ("hatchback", "saloon", "estate")
 _FACADES = ((188, 150, 120), (170, 96, 74), (206, 196, 176), (150, 148, 146),
             (214, 186, 130), (128, 118, 112), (196, 170, 168))  # fmt: skip
-_GROUND = ((112, 130, 66), (160, 150, 146), (98, 98, 102))  # grass, paving, asphalt
-_BRICKS = ((148, 106, 88), (150, 148, 142))
+_GROUND = ((150, 164, 84), (160, 150, 146), (98, 98, 102))  # grass, paving, asphalt
+_BRICKS = ((112, 62, 48), (96, 88, 82))
 _SKIES = ((150, 185, 230), (200, 208, 218), (190, 205, 226))
 
 
@@ -47,7 +47,7 @@ def draw_street(
     view = View(rng, Canvas(image, labels), focal, center, rng.uniform(1.25, 1.6))
     # The kerb of the left side (-1) and of the right one, in metres from the camera.
     kerbs = {-1: -rng.uniform(1.9, 2.4) * LANE, 1: rng.uniform(0.95, 1.25) * LANE}
-    walk, zebra = rng.uniform(3, 5), rng.uniform(14, 35)
+    walk, zebra = rng.uniform(3, 5), rng.uniform(9, 22)
     edge = EDGES[number // 2 % len(EDGES)]
     grass = rng.uniform(1.5, 4.0) if edge == "terrain" else 0.0
     _draw_ground(view, kerbs, walk, zebra)
@@ -145,11 +145,12 @@ def _draw_barrier(view: View, x: float, start: float, stop: float, label: str) -
     whole = [(x, 0, start), (x, 0, stop), (x, top, stop), (x, top, start)]
     # The label covers what shows between the bars, as in Cityscapes.
     view.polygon(whole, color if wall else None, label)
-    for y in np.arange(0.2, top, 0.25) if wall else (0.15, top):
-        bar = np.array([(x, y, start), (x, y, stop)])
-        view.bars(bar, 0.03, 0.75 * color, label)
-    for z in () if wall else np.arange(start, stop, 0.35):
-        view.bars(np.array([(x, 0, z), (x, top, z)]), 0.02, color, label)
+    if wall:
+        bars = [[(x, y, start), (x, y, stop)] for y in np.arange(0.2, top, 0.25)]
+    else:
+        bars = [[(x, 0, z), (x, top, z)] for z in np.arange(start, stop, 0.35)]
+    for bar in bars:
+        view.bars(np.array(bar), 0.025, 0.75 * color, label)
 
 
 Thing = tuple[float, str, float, float]  # z, kind, x, heading as ``traffic.draw`` has
@@ -164,7 +165,7 @@ def _beside_the_road(
         row = np.arange(rng.uniform(5, 12), 60, rng.uniform(9, 15))
         kinds = ["lights", *rng.choice(SIGNS, 2)]
         kinds += list(rng.choice(["tree", "lamp"], len(row), p=(0.4, 0.6)))
-        places = [zebra, rng.uniform(6, 12), rng.uniform(12, 30), *row]
+        places = [zebra, rng.uniform(6, 12), rng.uniform(10, 22), *row]
         for z, kind in zip(places, kinds, strict=True):
             things.append((z, kind, kerb + side * 0.6, -90 * side))
     for kind in ["person"] * rng.integers(4, 10) + ["bicycle", "motorcycle"]:

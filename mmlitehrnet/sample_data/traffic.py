@@ -27,11 +27,11 @@ CLASSES = {
 # The last two take no part in training and evaluation.
 ID = CLASSES | {"ego vehicle": 1, "out of roi": 3}
 NEAR = 0.6  # what is nearer is drawn at this distance, in metres
-GLASS, DARK, GRAY = (58, 74, 88), (28, 28, 32), (120, 122, 124)
-RED, WHITE = (205, 30, 30), (240, 240, 230)
+GLASS, DARK, GRAY = (58, 74, 88), (28, 28, 32), (92, 95, 98)
+RED, WHITE, CREAM = (205, 30, 30), (240, 240, 230), (238, 226, 180)
 _PAINTS = ((200, 202, 205), (60, 62, 68), (34, 36, 40), (232, 232, 230), (150, 24, 28),
            (34, 60, 118), (96, 110, 100), (176, 152, 104))  # fmt: skip
-_GREENS = ((74, 106, 48), (92, 120, 56), (58, 92, 52), (116, 124, 60))
+_GREENS = ((74, 106, 48), (92, 120, 56), (58, 92, 52))
 
 
 class View(NamedTuple):
@@ -84,9 +84,9 @@ def _sign(corners: int, turn: float, rim: Color, face: Color) -> tuple:
     """A sign on a pole: its corners, degrees of the first, and colours."""
     angles = np.radians(turn) + 2 * np.pi / corners * np.arange(corners)
     outline = np.stack([np.cos(angles), np.sin(angles)], 1)
-    layers = ((0.45, rim), (0.32, face), (0.13, np.multiply(rim, 0.5)))
+    layers = ((0.5, rim), (0.36, face), (0.13, np.multiply(rim, 0.5)))
     plates = (("traffic sign", c, 0, outline * r + (0, 2.4)) for r, c in layers)
-    return ("pole", GRAY, 0.045, ((0, 0), (0, 2.6))), *plates
+    return ("pole", GRAY, 0.06, ((0, 0), (0, 2.6))), *plates
 
 
 def _wheels(label: str, radius: float, tyre: float, *places: float) -> tuple:
@@ -100,24 +100,24 @@ def _wheels(label: str, radius: float, tyre: float, *places: float) -> tuple:
 # only labels), radius of bars and discs (0 fills a polygon), and (along, up) in metres.
 THINGS: dict[str, tuple[tuple[str, Any, float, ArrayLike], ...]] = {
     "tree": (("vegetation", (86, 70, 56), 0.14, ((0, 0), (0, 3.4))),),
-    "lamp": (("pole", GRAY, 0.08, ((0, 0), (0, 6.5), (1.8, 6.8))),),
+    "lamp": (("pole", GRAY, 0.1, ((0, 0), (0, 6.5), (1.8, 6.8))),),
     "lights": (
-        ("pole", GRAY, 0.08, ((0, 0), (0, 3.6))),
-        ("traffic light", DARK, 0, ((0, 2.5), (0.4, 2.5), (0.4, 3.5), (0, 3.5))),
-        ("traffic light", (230, 40, 30), 0.13, ((0.2, 3.3),)),
-        ("traffic light", (80, 60, 20), 0.13, ((0.2, 3.0),)),
-        ("traffic light", (20, 80, 50), 0.13, ((0.2, 2.7),)),
+        ("pole", GRAY, 0.1, ((0, 0), (0, 3.8))),
+        ("traffic light", DARK, 0, ((0, 2.4), (0.5, 2.4), (0.5, 3.8), (0, 3.8))),
+        ("traffic light", (230, 40, 30), 0.16, ((0.25, 3.5),)),
+        ("traffic light", (80, 60, 20), 0.16, ((0.25, 3.1),)),
+        ("traffic light", (20, 80, 50), 0.16, ((0.25, 2.7),)),
     ),
     "no entry": _sign(20, 0, (200, 24, 30), WHITE),
     "parking": _sign(4, 45, WHITE, (24, 80, 170)),
     "warning": _sign(3, 90, (200, 24, 30), WHITE),
     "priority": _sign(4, 0, WHITE, (240, 196, 40)),
     "bicycle": (
-        *_wheels("bicycle", 0.34, 0.028, -0.53, 0.53),
-        ("bicycle", "paint", 0.024, ((-0.53, 0.34), (-0.18, 0.78), (0.35, 0.86))),
-        ("bicycle", "paint", 0.024, ((-0.53, 0.34), (-0.06, 0.30), (0.36, 0.80))),
-        ("bicycle", "paint", 0.024, ((0.53, 0.34), (0.36, 1.02))),
-        ("bicycle", "paint", 0.024, ((-0.06, 0.30), (-0.21, 0.93))),
+        *_wheels("bicycle", 0.34, 0.045, -0.53, 0.53),
+        ("bicycle", "paint", 0.04, ((-0.53, 0.34), (-0.18, 0.78), (0.35, 0.86))),
+        ("bicycle", "paint", 0.04, ((-0.53, 0.34), (-0.06, 0.30), (0.36, 0.80))),
+        ("bicycle", "paint", 0.04, ((0.53, 0.34), (0.36, 1.02))),
+        ("bicycle", "paint", 0.04, ((-0.06, 0.30), (-0.21, 0.93))),
         ("bicycle", DARK, 0.045, ((-0.32, 0.97), (-0.10, 0.96))),
     ),
     "motorcycle": (
@@ -194,8 +194,8 @@ def _draw_person(view: View, kind: str, x: float, z: float, heading: float) -> N
         figure = replace(figure, joints=joints)
     else:
         view.shadow(x, z, 0.4)
-    label = ID["rider" if ridden else "person"]
-    people.draw_figure(view.canvas, figure, label, one_label=True)
+    labels = [ID["rider" if ridden else "person"]] * people.NUM_PARTS
+    people.draw_figure(view.canvas, figure, labels)
 
 
 def _car(length: float, height: float, rear: float, front: float) -> tuple:
@@ -207,10 +207,6 @@ def _car(length: float, height: float, rear: float, front: float) -> tuple:
     )  # fmt: skip
 
 
-_COACH = (
-    (0.02, 0.98, 0, 0.1, 0.9, 0, "dark"), (0, 1, 0.08, 0.5, 1, 0, "bright"),
-    (0, 1, 0.5, 0.86, 1, 0.01, "glass"), (0.01, 0.99, 0.86, 1, 0.98, 0.02, "bright"),
-)  # fmt: skip
 # Class; length, height and half width in metres; radius of the wheels and their places
 # along the length in 0..1; boxes from the ground up: rear end, front end, bottom, top,
 # width, how much the top is shorter at each end and narrower at each side, material.
@@ -223,8 +219,16 @@ VEHICLES: dict[str, tuple] = {
         (0.74, 1, 0.12, 0.42, 0.95, 0, "paint"), (0.74, 1, 0.42, 0.7, 0.95, 0, "glass"),
         (0.74, 1, 0.7, 0.8, 0.95, 0.01, "paint"),
     )),
-    "bus": ("bus", (11.0, 3.1, 1.25), (0.48, 0.22, 0.78), _COACH),
-    "train": ("train", (19.0, 3.5, 1.25), (0.4, 0.14, 0.2, 0.8, 0.86), _COACH),
+    "bus": ("bus", (11.0, 3.1, 1.25), (0.48, 0.22, 0.78), (
+        (0.02, 0.98, 0, 0.1, 0.9, 0, "dark"), (0, 1, 0.08, 0.5, 1, 0, "bright"),
+        (0, 1, 0.5, 0.86, 1, 0.01, "glass"), (0.01, 0.99, 0.86, 1, 1, 0, "bright"),
+    )),
+    # A tram: no wheels in sight, a rounded roof, and the same livery everywhere.
+    "train": ("train", (19.0, 3.6, 1.25), (0,), (
+        (0, 1, 0.02, 0.28, 1, 0, "red"), (0, 1, 0.28, 0.45, 1, 0, "cream"),
+        (0, 1, 0.45, 0.78, 1, 0.01, "glass"), (0.01, 0.99, 0.78, 0.9, 1, 0, "cream"),
+        (0.01, 0.99, 0.9, 1, 1, 0.15, "cream"),
+    )),
 }  # fmt: skip
 # Corners of a box (rear, right, front, left, top), and the light on each face.
 _FACES = np.array(
@@ -240,7 +244,7 @@ def _draw_vehicle(view: View, kind: str, x: float, z: float, heading: float) -> 
     colors = {
         "paint": pick(rng, _PAINTS), "glass": pick(rng, (GLASS,)), "dark": DARK,
         "bright": random_color(rng, (0.4, 0.85), (0.5, 0.95)),
-        "cargo": random_color(rng, (0.0, 0.5), (0.6, 0.95)),
+        "cargo": random_color(rng, (0.0, 0.5), (0.6, 0.95)), "red": RED, "cream": CREAM,
     }  # fmt: skip
 
     def face(points: ArrayLike, color: Color) -> None:

@@ -88,7 +88,8 @@ def test_a_person_is_labelled_where_it_is_drawn():
     image = np.full((160, 160, 3), (0, 255, 0), np.uint8)
     labels = np.zeros((160, 160), np.uint8)
     figure = people.sample_figure(np.random.default_rng(3), (80, 150), 130)
-    people.draw_figure(crowd.Canvas(image, labels), figure, 7, one_label=True)
+    labelled = [7] * people.NUM_PARTS
+    people.draw_figure(crowd.Canvas(image, labels), figure, labelled)
     assert set(np.unique(labels)) == {0, 7}
     changed = np.abs(image.astype(int) - (0, 255, 0)).max(-1) > 15
     assert (changed & (labels > 0)).sum() / (changed | (labels > 0)).sum() > 0.85
