@@ -4,10 +4,11 @@ r"""Convert a checkpoint into a file of weights that the configs here load.
         --config configs/pose/litehrnet_18_coco_256x192.py
 
 Known are MMPose 0.x (the authors' Lite-HRNet), the authors' Dite-HRNet,
-HRNet-Semantic-Segmentation (Small-v1, Small-v2), and what MMPose 1.x, MMSegmentation
-1.x, MMDetection 3.x and MMPretrain 1.x save. What became of every name is printed; the
-result must load strictly into the config's model. Without --config, those of our
-configs are named that it fits.
+HRNet-Semantic-Segmentation (Small-v1, Small-v2), PaddleDetection's Lite-HRNets and
+PP-TinyPose (.pdparams), timm's hrnet_w18_small and _v2 (.safetensors, .pth), and what
+MMPose 1.x, MMSegmentation 1.x, MMDetection 3.x and MMPretrain 1.x save. What became of
+every name is printed; the result must load strictly into the config's model. Without
+--config, those of our configs are named that it fits.
 
     python tools/convert_checkpoint.py work_dirs/run/epoch_210.pth models/name --publish
 
@@ -29,6 +30,7 @@ from mmlitehrnet.checkpoints import (
     compare_weights,
     convert,
     explain,
+    fits,
     fitting_configs,
     load_checkpoint,
     publish,
@@ -77,8 +79,9 @@ def verify(found: Conversion, args: argparse.Namespace) -> str:
         names = ", ".join(str(p.relative_to(CONFIGS.parent)) for p in fitting)
         return f"loads strictly into {names}"
     config = load_config(args.config, args.cfg_options)
-    mismatch = compare_weights(network_from_config(config), found.weights)
-    if not mismatch.exact:
+    model = network_from_config(config)
+    if not fits(model, found.weights):
+        mismatch = compare_weights(model, found.weights)
         raise CheckpointError(
             f"the weights do not fit the model of {args.config}: {explain(mismatch)}"
         )
@@ -92,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if args.out.exists() and not args.publish:  # Said before the work is done.
             raise FileExistsError(f"{args.out} exists and is never overwritten")
-        checkpoint = load_checkpoint(args.checkpoint)
+        checkpoint = load_checkpoint(args.checkpoint, raw=True)
         found = convert(state_dict_of(checkpoint, args.checkpoint))
         print(*found.report(), sep="\n")
         print(verify(found, args))

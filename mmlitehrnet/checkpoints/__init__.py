@@ -5,10 +5,13 @@ from .comparing import (
     check_weights,
     compare_weights,
     explain,
+    fits,
+    fitting_configs,
     load_weights,
     unwrap,
 )
-from .conversion import Conversion, convert, fitting_configs
+from .conversion import Conversion, convert
+from .loaders import load_from_other_format
 from .publishing import publish, write_weights
 from .reading import (
     CheckpointError,
@@ -30,8 +33,10 @@ __all__ = [
     "compare_weights",
     "convert",
     "explain",
+    "fits",
     "fitting_configs",
     "load_checkpoint",
+    "load_from_other_format",
     "load_weights",
     "meta_of",
     "publish",

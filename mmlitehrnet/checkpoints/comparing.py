@@ -6,13 +6,16 @@ MMEngine loads what fits and leaves the rest of the network random.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from mmengine.model import BaseTTAModel, is_model_wrapper
+from rich.progress import track
 from torch import Tensor, nn
 
+from .layouts import some
 from .reading import CheckpointError, load_checkpoint, meta_of, weights_of
 
 
@@ -152,12 +155,6 @@ def _explain_shapes(mismatch: Mismatch) -> list[str]:
     return lines
 
 
-def some(names: Collection[str], most: int = 3) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(list(names)[:most]) + more
-
-
 def unwrap(model: nn.Module) -> nn.Module:
     """The model inside the wrappers of parallel training and of ``--tta``."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
@@ -234,3 +231,40 @@ def load_weights(
     }
     model.load_state_dict(fitting, strict=False)
     return mismatch
+
+
+def fits(model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
+    """Whether weights load strictly; those of a backbone alone, all that it needs."""
+    if not all(name.startswith("backbone.") for name in weights):
+        return compare_weights(model, weights).exact
+    backbone = nn.ModuleDict(dict(backbone=model.get_submodule("backbone")))
+    return compare_weights(backbone, weights).complete
+
+
+def fitting_configs(
+    weights: Mapping[str, Tensor], root: Path, build: Callable[[Path], nn.Module]
+) -> list[Path]:
+    """Find the configs whose models load weights strictly.
+
+    Args:
+        weights: Converted weights.
+        root: Folder of configs. Its subfolders are looked through too, the outer ones
+            first, until one has configs that fit.
+        build: Builds the model of a config file.
+
+    Returns:
+        The configs: the same network at all its input sizes.
+    """
+    shapes = {name: value.to("meta") for name, value in weights.items()}
+    folders: dict[Path, list[Path]] = {}
+    for path in sorted(root.rglob("*.py"), key=lambda path: (len(path.parts), path)):
+        if not {"_base_", "demo"} & set(path.relative_to(root).parts):
+            folders.setdefault(path.parent, []).append(path)
+    for folder, paths in folders.items():
+        found = []
+        for path in track(paths, description=f"Configs of {folder.name}"):
+            with torch.device("meta"):  # Shapes only.
+                found += [path] * fits(build(path), shapes)
+        if found:
+            return found
+    return []

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-import torch
-from rich.progress import track
-from torch import Tensor, nn
+from torch import Tensor
 
-from .comparing import compare_weights, some
-from .layouts import Layout, Weights, find_layout, find_rule
+from .layouts import Layout, Weights, find_layout, find_rule, some
 
 #: What wrappers for training put before all names.
 WRAPPERS = ("module.", "model.")
@@ -91,33 +87,3 @@ def _without_wrappers(name: str) -> str:
     while name.startswith(WRAPPERS):
         name = name.split(".", 1)[1]
     return name
-
-
-def fitting_configs(
-    weights: Weights, root: Path, build: Callable[[Path], nn.Module]
-) -> list[Path]:
-    """Find the configs whose models load weights strictly.
-
-    Args:
-        weights: Converted weights.
-        root: Folder of configs. Its subfolders are looked through too, the outer ones
-            first, until one has configs that fit.
-        build: Builds the model of a config file.
-
-    Returns:
-        The configs: the same network at all its input sizes.
-    """
-    shapes = {name: value.to("meta") for name, value in weights.items()}
-    folders: dict[Path, list[Path]] = {}
-    for path in sorted(root.rglob("*.py"), key=lambda path: (len(path.parts), path)):
-        if not {"_base_", "demo"} & set(path.relative_to(root).parts):
-            folders.setdefault(path.parent, []).append(path)
-    for folder, paths in folders.items():
-        found = []
-        for path in track(paths, description=f"Configs of {folder.name}"):
-            with torch.device("meta"):  # Shapes only.
-                fits = compare_weights(build(path), shapes).exact
-            found += [path] * fits
-        if found:
-            return found
-    return []

@@ -72,6 +72,28 @@ _NORMALISATION = Rule(
     r"data_preprocessor\.(mean|std)", None, "the config gives the normalisation"
 )
 
+_HRNET = Rule(
+    r"((conv|bn)[12]|layer1|transition[123]|stage[234])\.(.+)", r"backbone.\1.\3"
+)
+
+#: What to do with weights of a backbone alone.
+BACKBONE_ONLY = (
+    "These are the backbone's weights: model.backbone.init_cfg=dict(type='Pretrained', "
+    "checkpoint=FILE, prefix='backbone.') starts from them"
+)
+
+#: Paddle's names of a normalisation -> PyTorch's, in layers that pair it with a
+#: convolution and alone.
+_PADDLE = (
+    Rule(r"(backbone\..+)\.norm\._mean", r"\1.bn.running_mean"),
+    Rule(r"(backbone\..+)\.norm\._variance", r"\1.bn.running_var"),
+    Rule(r"(backbone\..+)\.norm\.(weight|bias)", r"\1.bn.\2"),
+    Rule(r"(backbone\..+)\._mean", r"\1.running_mean"),
+    Rule(r"(backbone\..+)\._variance", r"\1.running_var"),
+    _keep("backbone"),
+    Rule(r"final_conv\.(.+)", r"head.final_layer.\1"),
+)
+
 #: Known layouts; the first whose marks are all found counts.
 LAYOUTS: tuple[Layout, ...] = (
     Layout(
@@ -99,8 +121,7 @@ LAYOUTS: tuple[Layout, ...] = (
         "seg",
         (r"^conv2\.weight$", r"^stage4\.\d+\.branches\.", r"^last_layer\.3\.weight$"),
         (
-            Rule(r"((conv|bn)[12]|layer1|transition[123]|stage[234])\.(.+)",
-                 r"backbone.\1.\3"),
+            _HRNET,
             Rule(r"last_layer\.0\.weight", "decode_head.convs.0.conv.weight"),
             Rule(r"last_layer\.0\.bias", None, "folded, see below"),
             Rule(r"last_layer\.1\.(.+)", r"decode_head.convs.0.bn.\1"),
@@ -108,6 +129,32 @@ LAYOUTS: tuple[Layout, ...] = (
             _LOSS,
         ),
         finish=_fold_bias,
+    ),
+    Layout(
+        "PaddleDetection: Lite-HRNet, PP-TinyPose",
+        "pose",
+        (r"^backbone\..*\.norm\._variance$", r"^final_conv\."),
+        _PADDLE,
+        note="PaddleDetection tests with the boxes of the ground truth: its AP is not "
+        "to be compared with that of detector boxes.",
+    ),
+    Layout(
+        "timm's hrnet_w18_small, hrnet_w18_small_v2",
+        "cls",
+        (r"^conv2\.weight$", r"^stage4\.\d+\.branches\.", r"^incre_modules\."),
+        (
+            _HRNET,
+            Rule(r"(incre_modules|downsamp_modules|final_layer|classifier)\.(.+)", None,
+                 "the classifier's: the backbone alone is used"),
+        ),
+        note=BACKBONE_ONLY,
+    ),
+    Layout(
+        "timm's hrnet_w18_small, hrnet_w18_small_v2, features alone",
+        "cls",
+        (r"^conv2\.weight$", r"^stage4\.\d+\.branches\.", r"^transition3\."),
+        (_HRNET,),
+        note=BACKBONE_ONLY,
     ),
     Layout(
         "MMSegmentation 1.x",
@@ -128,6 +175,12 @@ LAYOUTS: tuple[Layout, ...] = (
         (_keep("backbone", "neck", "head"), _NORMALISATION),
     ),
 )  # fmt: skip
+
+
+def some(names: Collection[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(list(names)[:most]) + more
 
 
 def find_layout(names: Collection[str]) -> Layout:

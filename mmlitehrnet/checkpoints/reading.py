@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .conversion import convert
+from .formats import foreign_reader
 from .unpickling import SAFE_PICKLE
 
 
@@ -33,7 +35,8 @@ def check_file(path: str | Path) -> None:
     """Check that a checkpoint file is whole, by the check sums that it carries.
 
     PyTorch does not look at them: it loads weights with flipped bits as they are.
-    Files of the format before PyTorch 1.6 carry none, and are only opened.
+    Files of the format before PyTorch 1.6, ``.pdparams`` and ``.safetensors`` carry
+    none, and are only opened.
 
     Args:
         path: File of a checkpoint.
@@ -54,18 +57,23 @@ def check_file(path: str | Path) -> None:
                 damaged = archive.testzip()
             if damaged is not None:
                 raise CheckpointError(f"{path} is damaged: {damaged} was altered")
-        elif start[:1] != b"\x80":  # a pickle of protocol 2
-            raise CheckpointError(f"{path} is no checkpoint of PyTorch")
+        elif start[:1] != b"\x80" and foreign_reader(path) is None:  # no pickle
+            raise CheckpointError(
+                f"{path} is no checkpoint of PyTorch, .pdparams or .safetensors"
+            )
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
         raise CheckpointError(f"{path} is truncated or damaged ({error})") from error
 
 
-def load_checkpoint(path: str | Path, trust: bool = False) -> Any:
+def load_checkpoint(path: str | Path, trust: bool = False, raw: bool = False) -> Any:
     """Load a checkpoint to the CPU without running code from it.
 
     Args:
-        path: File of a checkpoint.
-        trust: Whether to unpickle whatever it holds; this can run any code.
+        path: File of a checkpoint: of PyTorch, ``.pdparams`` or ``.safetensors``.
+        trust: Whether to unpickle whatever a file of PyTorch holds; this can run any
+            code.
+        raw: Whether weights of ``.pdparams`` and ``.safetensors`` keep the names of
+            the code that saved them; otherwise they get those of the models here.
 
     Returns:
         What was saved: usually a dict with 'state_dict' and 'meta'.
@@ -76,14 +84,18 @@ def load_checkpoint(path: str | Path, trust: bool = False) -> Any:
             numbers, strings and containers of them.
     """
     check_file(path)
-    if trust:
+    reader = foreign_reader(Path(path))
+    if reader is None and trust:
         return torch.load(path, map_location="cpu", weights_only=False)
-    if tarfile.is_tarfile(path) or _is_torchscript(path):
+    if reader is None and (tarfile.is_tarfile(path) or _is_torchscript(path)):
         raise CheckpointError(
             f"{path} is no checkpoint but a program (TorchScript) or of a format that "
             "is no longer read: save its state_dict with torch.save"
         )
     try:
+        if reader is not None:
+            weights = reader(Path(path))
+            return dict(state_dict=weights if raw else convert(weights).weights)
         return torch.load(
             path, map_location="cpu", pickle_module=SAFE_PICKLE, weights_only=False
         )
@@ -94,7 +106,8 @@ def load_checkpoint(path: str | Path, trust: bool = False) -> Any:
         ) from error
     except Exception as error:
         # A malformed pickle can fail in any way.
-        raise CheckpointError(f"{path} cannot be read ({error!r})") from error
+        what = error if reader is not None else repr(error)
+        raise CheckpointError(f"{path} cannot be read ({what})") from error
 
 
 def _is_torchscript(path: str | Path) -> bool:

@@ -1,0 +1,159 @@
+"""Formats of other libraries: ``.pdparams`` of PaddlePaddle, ``.safetensors``.
+
+Both are told by what a file holds, not by its name. Neither library is needed, and no
+file runs code.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .unpickling import GLOBALS, NUMPY_MODULES, SafeUnpickler
+
+#: Number at the start of PyTorch's files before 1.6, which are pickles, too.
+TORCH_MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
+
+#: What PaddlePaddle keeps in a file of weights besides them: its names of them.
+PADDLE_NAMES = "StructuredToParameterName@@"
+
+#: What the pickle of a ``.pdparams`` may name: what NumPy makes an array of.
+PADDLE_GLOBALS = frozenset(
+    f"{module}.{name}"
+    for module, name in (
+        *((module, "_reconstruct") for module in NUMPY_MODULES),
+        ("numpy", "ndarray"),
+        ("numpy", "dtype"),
+        ("_codecs", "encode"),  # Bytes, in protocol 2.
+    )
+)
+
+#: Codes of safetensors -> types of numbers.
+SAFETENSORS_TYPES = dict(
+    F64=torch.float64,
+    F32=torch.float32,
+    F16=torch.float16,
+    BF16=torch.bfloat16,
+    I64=torch.int64,
+    I32=torch.int32,
+    I16=torch.int16,
+    I8=torch.int8,
+    U8=torch.uint8,
+    BOOL=torch.bool,
+)
+
+
+class ArrayUnpickler(SafeUnpickler):
+    """Makes NumPy's arrays, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Look up what a file names.
+
+        Raises:
+            pickle.UnpicklingError: If arrays do not need it.
+        """
+        if f"{module}.{name}" not in PADDLE_GLOBALS:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return GLOBALS[f"{module}.{name}"]
+
+
+def read_pdparams(path: Path) -> dict[str, Tensor]:
+    """Read what ``paddle.save`` wrote of a state dict.
+
+    Args:
+        path: The file.
+
+    Raises:
+        pickle.UnpicklingError: If it names anything but arrays.
+        ValueError: If it is damaged or holds anything but arrays.
+    """
+    try:
+        with path.open("rb") as file:
+            content = ArrayUnpickler(file).load()
+            end = file.read(1) == b""
+    except pickle.UnpicklingError as error:
+        if "truncated" in str(error):
+            raise ValueError(f"it is truncated: {error}") from error
+        raise
+    except Exception as error:  # A malformed pickle can fail in any way.
+        raise ValueError(f"it is truncated or damaged: {error!r}") from error
+    if not isinstance(content, dict) or not end:
+        raise ValueError("it is no dict of arrays as paddle.save writes it")
+    content.pop(PADDLE_NAMES, None)
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, np.ndarray):
+            raise ValueError(
+                f"it holds a {type(value).__name__} under {name!r}: only arrays are "
+                "weights"
+            )
+    return {name: torch.tensor(value) for name, value in content.items()}
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read a file of the safetensors format.
+
+    Eight bytes give the length of a header in JSON, which says of each tensor its type,
+    its shape and where in the rest of the file it lies.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: If the header is wrong, or the file is shorter or longer than it
+            says.
+    """
+    data = bytearray(path.read_bytes())
+    begin = 8 + int.from_bytes(data[:8], "little")
+    if begin > len(data):
+        raise ValueError(f"it is truncated: its header ends at byte {begin}")
+    try:
+        header = json.loads(data[8:begin])
+        header.pop("__metadata__", None)
+        places = {
+            name: (
+                SAFETENSORS_TYPES[entry["dtype"]],
+                [int(side) for side in entry["shape"]],
+                *map(int, entry["data_offsets"]),
+            )
+            for name, entry in header.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"its header is wrong: {error!r}") from error
+    size = len(data) - begin
+    if size != max((place[-1] for place in places.values()), default=0):
+        raise ValueError(f"it is truncated or damaged: it has {size} bytes of tensors")
+    weights = {}
+    for name, (kind, shape, start, stop) in places.items():
+        count = prod(shape)
+        if min([start, *shape]) < 0 or stop - start != count * kind.itemsize:
+            raise ValueError(f"{name} of shape {shape} has bytes {start} to {stop}")
+        flat = torch.empty(0, dtype=kind)
+        if count:
+            flat = torch.frombuffer(
+                data, dtype=kind, count=count, offset=begin + start
+            ).clone()
+        weights[name] = flat.reshape(shape)
+    return weights
+
+
+def foreign_reader(path: Path) -> Callable[[Path], dict[str, Tensor]] | None:
+    """Find the function that reads a file; None if its format is not of this module.
+
+    Args:
+        path: A file that is there.
+    """
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start[8:9] == b"{":
+        return read_safetensors
+    if start[:1] == b"\x80" and TORCH_MAGIC not in start:
+        return read_pdparams
+    return None
