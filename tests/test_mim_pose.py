@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine import Config
 
-from mmlitehrnet.sample_data import make_coco, make_mpii
+from mmlitehrnet.sample_data import make_aic, make_coco, make_mpii
 from tests.generated_data import add_whole_body, make_ap10k
 from tests.running import ROOT, mim
 from tests.training import build_and_step
@@ -40,6 +40,7 @@ def folder(tmp_path_factory):
     make_coco(path / "data/coco", num_train=7, num_val=2, quiet=True)
     add_whole_body(path / "data/coco")
     make_mpii(path / "data/mpii", num_train=4, num_val=2, quiet=True)
+    make_aic(path / "data/aic", num_train=3, num_val=1, quiet=True)
     make_ap10k(path / "data/ap10k", num_train=4, num_val=2)
     return path
 
@@ -69,6 +70,7 @@ def config_path(name: str) -> str:
         ("naive_litehrnet_18_mpii_256x256.py", "PCK"),
         ("ditehrnet_18_coco_256x192.py", "coco/AP"),
         ("small_hrnet_w16_coco_256x192.py", "coco/AP"),
+        ("recipes/tinypose_128x96_aic-coco.py", "coco/AP"),
     ],
 )
 def test_train_resume_and_test(folder, name, score):

@@ -1,9 +1,10 @@
-"""Writes a small generated data set: COCO, MPII, Cityscapes or ImageNet.
+"""Writes a small generated data set in the format of a public one.
 
 Example::
 
     python tools/make_sample_data.py coco data/coco --train 400 --val 60
     python tools/make_sample_data.py mpii data/mpii --train 400 --val 60
+    python tools/make_sample_data.py aic data/aic
     python tools/make_sample_data.py cityscapes data/cityscapes --size 256 512
     python tools/make_sample_data.py imagenet data/imagenet
 """
@@ -19,6 +20,7 @@ from mmlitehrnet import sample_data
 FORMATS = {
     "coco": (sample_data.make_coco, "people with 17 keypoints", 400, 60),
     "mpii": (sample_data.make_mpii, "people with 16 keypoints", 400, 60),
+    "aic": (sample_data.make_aic, "people with 14 keypoints", 400, 60),
     "cityscapes": (sample_data.make_cityscapes, "streets, 19 classes", 120, 24),
     "imagenet": (sample_data.make_imagenet, "shapes, 6 classes", 600, 120),
 }

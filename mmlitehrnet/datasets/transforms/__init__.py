@@ -1,5 +1,12 @@
-"""Transforms for MMPose: the random boxes of training. Imported with MMPose's."""
+"""Transforms for MMPose, for training and evaluation. Imported with MMPose's."""
 
+from .inclusive_box import InclusiveBBox
+from .information_dropping import InformationDropping
 from .random_box import RandomBBoxShift, RandomScaleRotation
 
-__all__ = ["RandomBBoxShift", "RandomScaleRotation"]
+__all__ = [
+    "InclusiveBBox",
+    "InformationDropping",
+    "RandomBBoxShift",
+    "RandomScaleRotation",
+]
