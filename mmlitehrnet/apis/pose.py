@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmpose.apis import Pose2DInferencer
 from mmpose.structures import PoseDataSample
 
-from .inference import CheckedWeights, loading_step
+from .inferencer import CheckedWeights, loading_step
 from .media import as_picture
 from .model import load_config
 

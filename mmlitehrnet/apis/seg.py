@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmseg.apis import MMSegInferencer
 from mmseg.registry import DATASETS
 
-from .inference import CheckedWeights
+from .inferencer import CheckedWeights
 from .media import as_picture
 
 

@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,6 +49,15 @@ SAFETENSORS_TYPES = dict(
     U8=torch.uint8,
     BOOL=torch.bool,
 )
+
+
+class Place(NamedTuple):
+    """Where a file of safetensors has a tensor; ``start`` and ``stop`` in bytes."""
+
+    kind: torch.dtype
+    shape: list[int]
+    start: int
+    stop: int
 
 
 class ArrayUnpickler(SafeUnpickler):
@@ -118,7 +127,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         header = json.loads(data[8:begin])
         header.pop("__metadata__", None)
         places = {
-            name: (
+            name: Place(
                 SAFETENSORS_TYPES[entry["dtype"]],
                 [int(side) for side in entry["shape"]],
                 *map(int, entry["data_offsets"]),
@@ -128,7 +137,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its header is wrong: {error!r}") from error
     size = len(data) - begin
-    if size != max((place[-1] for place in places.values()), default=0):
+    if size != max((place.stop for place in places.values()), default=0):
         raise ValueError(f"it is truncated or damaged: it has {size} bytes of tensors")
     weights = {}
     for name, (kind, shape, start, stop) in places.items():

@@ -387,7 +387,8 @@ def test_each_image_is_read_once_and_the_model_built_once(
     pose, people, tmp_path, monkeypatch
 ):
     calls = []
-    for place in ("mmcv.imfrombytes", "mmlitehrnet.apis.inference.network_from_config"):
+    built = "mmlitehrnet.apis.inferencer.network_from_config"
+    for place in ("mmcv.imfrombytes", built):
         work = pkgutil.resolve_name(place)
 
         def counted(*args, work=work, **options):
