@@ -147,7 +147,8 @@ def main(arguments: list[str] | None = None) -> int:
         media, others = find_media(args.input)
         named = not args.config
         if named:
-            args.config, args.checkpoint = fetch(args.model or MODEL, "mmpose", "mmseg")
+            found = fetch(args.model or MODEL, "mmlitehrnet", "mmpose", "mmseg")
+            args.config, args.checkpoint = found
         config = load_config(args.config, args.cfg_options)
         options = task_options(args, config.get("default_scope"))
         if named and "det_config" not in args:
@@ -155,8 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
                 options.setdefault("det_model", DETECTOR)
         detector = options.pop("det_model", "whole_image")
         if detector != "whole_image":
-            found = fetch(detector, "mmdet")
-            options["det_config"], options["det_checkpoint"] = found
+            options["det_config"], options["det_checkpoint"] = fetch(detector, "mmdet")
         inferencer = open_inferencer(
             config, args.checkpoint, device=args.device and str(args.device), **options
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from http.client import HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlparse
+from urllib.request import urlopen
 
 import torch
 from mmengine.infer import BaseInferencer
@@ -26,7 +28,7 @@ def fetch(name: str, *scopes: str) -> tuple[Path, Path]:
         ValueError: If no metafile names it, or the weights cannot be downloaded.
     """
     known = {}
-    for scope in scopes:
+    for scope in filter(find_spec, scopes):  # Those that are installed.
         folder = Path(BaseInferencer._get_repo_or_mim_dir(scope))
         for model in BaseInferencer._get_models_from_metafile(str(folder)):
             if model.get("Config") and model.get("Weights"):
@@ -62,8 +64,13 @@ def download(url: str) -> Path:
     published = re.search(r"-([0-9a-f]{8})[._]", name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with urlopen(url) as answer:
+            size = answer.length
         torch.hub.download_url_to_file(url, str(path), published and published[1])
-    except (OSError, HTTPException, RuntimeError) as error:  # The last: another hash.
+        if size not in (None, path.stat().st_size):  # PyTorch takes what it gets.
+            path.unlink()
+            raise RuntimeError(f"the connection was cut before {size} bytes had come")
+    except (OSError, HTTPException, RuntimeError) as error:  # Another hash.
         for part in path.parent.glob(f"{name}.*.partial"):  # PyTorch's, of a full disk
             part.unlink()
         raise ValueError(

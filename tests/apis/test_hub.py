@@ -75,7 +75,10 @@ def test_a_photo_and_nothing_else(server, tmp_path, monkeypatch):
     model = network_from_config(Config.fromfile(folder / pose["Config"]))
     sane_weights(model.backbone)
     torch.nn.init.normal_(model.head.final_layer.weight)
-    weights = model.state_dict()
+    weights = {  # MMPose's file is of its version 0.
+        name.replace("head.", "keypoint_head."): value
+        for name, value in model.state_dict().items()
+    }
     weights["data_preprocessor.mean"] = torch.zeros(3, 1, 1)  # as some files have it
     names = dict(
         mmpose=serve(files, weights, "litehrnet18"),
@@ -85,14 +88,16 @@ def test_a_photo_and_nothing_else(server, tmp_path, monkeypatch):
         mmpose=dict(Name=tool.MODEL, Config=pose["Config"]),
         mmdet=dict(Name="other", Alias=[tool.DETECTOR], Config=str(config)),
         mmseg=dict(Name="no weights"),
+        mmlitehrnet=dict(Name="ours", Config=str(folder / pose["Config"])),
     )
-    for scope, name in names.items():
+    for scope, name in (*names.items(), ("mmlitehrnet", names["mmpose"])):
         models[scope]["Weights"] = f"{address}/{name}"
+    places = {scope: BaseInferencer._get_repo_or_mim_dir(scope) for scope in models}
     monkeypatch.setattr(
         BaseInferencer,
         "_get_models_from_metafile",
         lambda place: [
-            entry for scope, entry in models.items() if f"/{scope}/" in f"{place}/"
+            entry for scope, entry in models.items() if f"{place}" == places[scope]
         ],
     )
     photo = tmp_path / "photo.png"
@@ -108,34 +113,43 @@ def test_a_photo_and_nothing_else(server, tmp_path, monkeypatch):
     )
 
     files.clear()  # A second time nothing is downloaded.
-    arguments = (photo, "--det-model", "whole_image", "--out", tmp_path / "out")
+    arguments = (
+        photo,
+        "--model",
+        "ours",
+        "--det-model",
+        "whole_image",
+        "--out",
+        tmp_path / "out",
+    )
     assert run_tool("predict", *arguments) == 0
     (found,) = json.loads((tmp_path / "out/predictions/photo.json").read_text())
     assert np.ravel(found["bbox"]).tolist() == [0, 0, 120, 160]
 
 
 @pytest.mark.parametrize(
-    "file, words",
+    "name, file, words",
     [
-        ((200, len(DATA), DATA[::-1]), "invalid hash value"),
-        ((200, len(DATA), DATA[:1000]), "invalid hash value|IncompleteRead|retrieval"),
-        ((404, 0, b""), "HTTP Error 404"),
-        ((500, 0, b""), "HTTP Error 500"),
+        (f"a-{HASH}_2021.pth", (200, len(DATA), DATA[::-1]), "invalid hash value"),
+        (f"a-{HASH}_2021.pth", (200, len(DATA), DATA[:9000]), "invalid hash value"),
+        ("a.pdparams", (200, len(DATA), DATA[:9000]), "the connection was cut"),
+        ("a.pdparams", (404, 0, b""), "HTTP Error 404"),
+        ("a.pdparams", (500, 0, b""), "HTTP Error 500"),
     ],
-    ids=["another hash", "cut off", "not found", "server error"],
+    ids=["another hash", "cut off", "cut off, no hash", "not found", "server error"],
 )
-def test_a_failed_download_leaves_nothing(server, tmp_path, file, words):
+def test_a_failed_download_leaves_nothing(server, tmp_path, name, file, words):
     address, files = server
-    url = f"{address}/net-{HASH}_2021.pth"
-    files[f"net-{HASH}_2021.pth"] = file
+    url = f"{address}/{name}"
+    files[name] = file
     with pytest.raises(
         ValueError, match=rf"{re.escape(url)} .*({words}).*put the file"
     ):
         download(url)
     folder = tmp_path / "cache/hub/checkpoints"
     assert list(folder.iterdir()) == []
-    files[f"net-{HASH}_2021.pth"] = 200, len(DATA), DATA
-    assert download(url) == folder / f"net-{HASH}_2021.pth"
+    files[name] = 200, len(DATA), DATA
+    assert download(url) == folder / name
     assert download(url).read_bytes() == DATA
 
 
