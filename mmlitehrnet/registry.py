@@ -48,12 +48,35 @@ def find_registries(package: str) -> ModuleType | None:
         return None
 
 
+class CompletedRegistry(Registry):
+    """A registry whose dict holds our modules as soon as it holds its library's.
+
+    MMEngine imports a registry's modules when it is asked by ``get``; tools such as
+    mmdeploy import the library's themselves and read ``module_dict``.
+    """
+
+    @property
+    def module_dict(self) -> dict:
+        """The modules by name."""
+        *library, ours = self._locations
+        if all(map(_is_imported, library)):
+            import_module(ours)
+        return self._module_dict
+
+
+def _is_imported(name: str) -> bool:
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    # A module that is being imported may yet register what ours comes after.
+    return spec is not None and not getattr(spec, "_initializing", False)
+
+
 def import_with(registry: Registry, module: str) -> None:
     """Import ``module`` after the modules that ``registry`` imports by itself."""
-    if all(location in sys.modules for location in registry._locations):
+    if all(map(_is_imported, registry._locations)):
         import_module(module)
     else:
         registry._locations.append(module)
+        registry.__class__ = CompletedRegistry
 
 
 def register_all() -> None:

@@ -189,3 +189,16 @@ def test_existing_config_gets_our_class(run, tmp_path):
     print(type(MODELS.build(cfg.model).backbone).__module__)
     """
     assert run(code) == "mmlitehrnet.models.backbones.lite_hrnet"
+
+
+def test_our_modules_are_in_the_dict_once_the_librarys_are(run):
+    """Tools such as mmdeploy read `module_dict` in the place of asking `get`."""
+    run("""
+        import mmlitehrnet
+        from mmpose.registry import DATASETS, MODELS
+        from mmpose.utils import register_all_modules
+        assert "LiteHRNet" not in MODELS.module_dict  # nothing is imported for it
+        register_all_modules()
+        assert MODELS.module_dict["LiteHRNet"] is mmlitehrnet.LiteHRNet
+        assert DATASETS.module_dict["CheckedCocoDataset"].__module__.startswith("mmlite")
+    """)

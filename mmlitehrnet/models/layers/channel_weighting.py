@@ -14,7 +14,7 @@ from .depthwise import depthwise_convs
 from .norm import BN
 from .per_branch import PerBranch
 from .shuffle import ChannelSplitBlock
-from .tracing import size_of
+from .tracing import average_pool, size_of
 
 SPATIAL_REDUCTION = 4
 
@@ -98,7 +98,7 @@ class CrossResolutionWeighting(nn.Module):
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
         *higher, lowest = xs
-        pooled = [F.adaptive_avg_pool2d(x, size_of(lowest)) for x in higher]
+        pooled = [average_pool(x, size_of(lowest)) for x in higher]
         weights = self.conv2(self.conv1(torch.cat([*pooled, lowest], dim=1)))
         return multiply_upsampled(xs, weights.split(self.channels, dim=1))
 

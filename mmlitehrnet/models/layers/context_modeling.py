@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.fx
-import torch.nn.functional as F
 from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
 from .channel_weighting import multiply_upsampled
 from .norm import BN, build_norm
-from .tracing import make_fx_leaf, size_of
+from .tracing import average_pool, make_fx_leaf, size_of
 
 
 def _channel_attention(
@@ -52,7 +51,7 @@ def window_sums(x: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         Sums of shape (N, C, h, w).
     """
-    means = F.adaptive_avg_pool2d(x * mask, size)
+    means = average_pool(x * mask, size)
     rows = _num_pooled(x.shape[2], size[0], means)
     columns = _num_pooled(x.shape[3], size[1], means)
     return means * (rows[:, None] * columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -14,6 +15,18 @@ def size_of(x: Tensor) -> tuple[int, int]:
     """
     height, width = x.shape[2:]
     return (int(height), int(width)) if torch.jit.is_tracing() else (height, width)
+
+
+def average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Average a map (N, C, H, W) adaptively to a height and width.
+
+    Where it is traced and the windows are equal, they are given by their sides: the
+    exporter would need to know the map's size after all operators before.
+    """
+    height, width = size_of(x)
+    if torch.jit.is_tracing() and height % size[0] == 0 and width % size[1] == 0:
+        return F.avg_pool2d(x, (height // size[0], width // size[1]))
+    return F.adaptive_avg_pool2d(x, size)
 
 
 def make_fx_leaf(module: nn.Module) -> None:
