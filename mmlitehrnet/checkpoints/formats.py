@@ -117,18 +117,15 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         header = json.loads(data[8:begin])
         header.pop("__metadata__", None)
-        places = {
-            name: (
-                SAFETENSORS_TYPES[entry["dtype"]],
-                [int(side) for side in entry["shape"]],
-                *map(int, entry["data_offsets"]),
-            )
-            for name, entry in header.items()
-        }
+        places: dict[str, tuple[torch.dtype, list[int], int, int]] = {}
+        for name, entry in header.items():
+            start, stop = map(int, entry["data_offsets"])
+            shape = [int(side) for side in entry["shape"]]
+            places[name] = SAFETENSORS_TYPES[entry["dtype"]], shape, start, stop
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its header is wrong: {error!r}") from error
     size = len(data) - begin
-    if size != max((place[-1] for place in places.values()), default=0):
+    if size != max((stop for *_, stop in places.values()), default=0):
         raise ValueError(f"it is truncated or damaged: it has {size} bytes of tensors")
     weights = {}
     for name, (kind, shape, start, stop) in places.items():

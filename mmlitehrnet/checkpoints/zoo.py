@@ -146,14 +146,9 @@ None of them was trained here. Figures, files and licences are their publishers'
 of COCO val2017. Figures of boxes of the ground truth are not comparable with those of a
 detector's boxes, which the papers print, too.
 
-```python
-from mmlitehrnet.checkpoints.zoo import fetch
-
-config, weights = fetch("openmmlab_litehrnet_18_coco_256x192")
-```
-
-downloads a file once into PyTorch's cache, `$TORCH_HOME/hub/checkpoints`, and returns
-the path of its config with it. A file that ends early, or is not what the hash in its
+`mmlitehrnet.checkpoints.zoo.fetch("openmmlab_litehrnet_18_coco_256x192")` downloads a
+file once into PyTorch's cache, `$TORCH_HOME/hub/checkpoints`, and returns the paths of
+its config and of the file. A file that ends early, or is not what the hash in its
 name says (OpenMMLab's have one, the others publish none), is never kept. All tools read
 the files as they are, see [checkpoints](checkpoints.md). Without a network, put the
 file where the message says, or give its path. Where MMEngine takes a checkpoint
