@@ -11,7 +11,7 @@ from .comparing import (
     unwrap,
 )
 from .conversion import Conversion, convert
-from .loaders import load_from_other_format
+from .loaders import load_from_other_format, load_from_zoo
 from .publishing import publish, write_weights
 from .reading import (
     CheckpointError,
@@ -37,6 +37,7 @@ __all__ = [
     "fitting_configs",
     "load_checkpoint",
     "load_from_other_format",
+    "load_from_zoo",
     "load_weights",
     "meta_of",
     "publish",

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 
 from .reading import load_checkpoint
+from .zoo import fetch
 
 
 @CheckpointLoader.register_scheme(prefixes=r"(?!\w+://).*\.(pdparams|safetensors)$")
@@ -24,3 +25,17 @@ def load_from_other_format(filename: str, map_location: Any = None) -> Any:
         CheckpointError: If it cannot be used.
     """
     return load_checkpoint(filename)
+
+
+@CheckpointLoader.register_scheme(prefixes="zoo:")
+def load_from_zoo(filename: str, map_location: Any = None) -> Any:
+    """Download a model of the zoo once, and read it.
+
+    Args:
+        filename: ``zoo:`` and its name in docs/zoo.md.
+        map_location: Not used, as above.
+
+    Raises:
+        CheckpointError: If it cannot be had or used.
+    """
+    return load_checkpoint(fetch(filename.removeprefix("zoo:"))[1])

@@ -1,0 +1,189 @@
+"""Public weights are downloaded once and whole, or what was tried is said."""
+
+import errno
+import hashlib
+import io
+import os
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import mmpose
+import pytest
+import torch
+import yaml
+from mmengine.runner import CheckpointLoader
+
+from mmlitehrnet.checkpoints import CheckpointError, zoo
+from mmlitehrnet.models import SmallHRNet
+from tests.checkpoints.test_formats import write_pdparams, write_safetensors
+from tests.running import ROOT
+
+
+def pth():
+    buffer = io.BytesIO()
+    torch.save(dict(state_dict={"backbone.a": torch.ones(40000)}), buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def server():
+    """Serves what stands in ``files``; counts what it is asked for."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            server.asked.append(self.path)
+            content = server.files.get(self.path, 404)
+            if isinstance(content, int):
+                self.send_error(content)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: server.most])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.files, server.asked, server.most = {}, [], None
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.delenv("http_proxy", raising=False)
+    return tmp_path / "torch/hub/checkpoints"
+
+
+def offer(monkeypatch, server, name, path, content):
+    """Let the zoo have one more model, which the server has."""
+    server.files[path] = content
+    config = "configs/pose/litehrnet_18_coco_256x192.py"
+    entry = dict(Name=name, Config=config, Weights=server.url + path)
+    known = {**zoo.models(), name: entry}
+    monkeypatch.setattr(zoo, "models", lambda: known)
+
+
+def test_weights_are_downloaded_once(server, monkeypatch, cache, capfd):
+    content = pth()
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    offer(monkeypatch, server, "mine", f"/net-{digest}_20211230.pth", content)
+    config, weights = zoo.fetch("mine")
+    assert config == ROOT / "configs/pose/litehrnet_18_coco_256x192.py"
+    assert weights == cache / "mine.pth" and weights.read_bytes() == content
+    assert "Downloading mine.pth" in capfd.readouterr().out
+    assert zoo.fetch("mine") == (config, weights) and len(server.asked) == 1
+    assert list(cache.iterdir()) == [weights]
+
+
+def test_mmengine_takes_names_of_the_zoo(server, monkeypatch, tmp_path):
+    """As ``init_cfg`` and ``load_from`` read them, in two formats of others."""
+    state = SmallHRNet("w16").state_dict()
+    content = write_safetensors(tmp_path / "a", state).read_bytes()
+    offer(monkeypatch, server, "timms", "/repo/model.safetensors", content)
+    init = dict(type="Pretrained", checkpoint="zoo:timms", prefix="backbone.")
+    net = SmallHRNet("w16", init_cfg=init)
+    net.init_weights()
+    assert all(
+        torch.equal(value, state[key]) for key, value in net.state_dict().items()
+    )
+    weight = torch.rand(17, 40, 1, 1)
+    arrays = {
+        "backbone.stem.conv1.norm._variance": torch.ones(32).numpy(),
+        "final_conv.weight": weight.numpy(),
+    }
+    content = write_pdparams(tmp_path / "b", arrays).read_bytes()
+    offer(monkeypatch, server, "paddles", "/net.pdparams", content)
+    found = CheckpointLoader.load_checkpoint("zoo:paddles")["state_dict"]
+    assert torch.equal(found["head.final_layer.weight"], weight)
+    assert "backbone.stem.conv1.bn.running_var" in found
+
+
+@pytest.mark.parametrize(
+    "path, content, most, words",
+    [
+        ("/net.pth", pth(), 100000, "ended after 100000 of"),
+        ("/net-01234567_20211230.pth", pth(), None, "SHA-256 begins with"),
+        ("/net.pth", 500, None, "HTTP Error 500"),
+        ("/net.pth", 404, None, "HTTP Error 404"),
+    ],
+    ids=["interrupted", "hash", "server error", "not found"],
+)
+def test_what_did_not_come_whole_is_not_kept(
+    path, content, most, words, server, monkeypatch, cache
+):
+    offer(monkeypatch, server, "mine", path, content)
+    server.most = most
+    with pytest.raises(CheckpointError, match=words) as caught:
+        zoo.fetch("mine")
+    assert server.url + path in str(caught.value)
+    assert f"put it at {cache / 'mine.pth'}, or give a file" in str(caught.value)
+    assert list(cache.iterdir()) == []
+
+
+def test_no_network_is_said(monkeypatch, server, cache):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        server.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    offer(monkeypatch, server, "mine", "/net.pth", b"")
+    with pytest.raises(CheckpointError, match="cannot be downloaded.*refused.*put it"):
+        zoo.fetch("mine")
+    assert list(cache.iterdir()) == []
+    (cache / "mine.pth").write_bytes(b"given")  # As the message says.
+    assert zoo.fetch("mine")[1].read_bytes() == b"given"
+
+
+def test_a_full_disk_is_said(monkeypatch, server, cache):
+    offer(monkeypatch, server, "mine", "/net.pth", pth())
+    monkeypatch.setattr(Path, "open", lambda path, mode: open("/dev/full", mode))
+    with pytest.raises(CheckpointError, match=os.strerror(errno.ENOSPC)):
+        zoo.fetch("mine")
+    assert list(cache.iterdir()) == []
+
+
+def test_unknown_names_are_refused_with_the_nearest():
+    with pytest.raises(
+        CheckpointError, match="'tinypose' is not in the zoo.*: tinypose"
+    ):
+        zoo.fetch("tinypose")
+
+
+def test_the_page_is_current():
+    """``(ROOT / "docs/zoo.md").write_text(zoo.page())`` makes it so."""
+    text = (ROOT / "docs/zoo.md").read_text()
+    assert text == zoo.page()
+    for name, entry in zoo.models().items():
+        assert text.count(f"| `{name}` |") == 1
+        assert entry["Weights"] in text
+
+
+def test_every_model_has_its_config():
+    for entry in zoo.models().values():
+        assert (ROOT / entry["Config"]).is_file(), entry["Config"]
+
+
+def test_openmmlabs_entries_are_mmposes_own():
+    """Addresses and figures stand in the metafiles that MMPose installs."""
+    published = {}
+    for path in (Path(mmpose.__file__).parent / ".mim").rglob("litehrnet_*.yml"):
+        for model in yaml.safe_load(path.read_text())["Models"]:
+            published[model["Weights"]] = model["Results"][0]["Metrics"]
+    text = (ROOT / "configs/pose/metafile.yml").read_text()
+    ours = {model["Name"]: model for model in yaml.safe_load(text)["Models"]}
+    for name, entry in zoo.models().items():
+        if entry["Metadata"]["Publisher"] == "OpenMMLab":
+            ((metric, value),) = entry["Results"][0]["Metrics"].items()
+            assert published[entry["Weights"]][metric] == value
+            assert zoo.published_hash(entry["Weights"])
+            # What `mim download mmlitehrnet` takes.
+            own = ours[name.removeprefix("openmmlab_")]
+            assert own["Weights"] == entry["Weights"]
