@@ -12,8 +12,8 @@ of MMDetection (--det-model, or --det-config and --det-checkpoint). A GPU is use
 there is one.
 
 Without a config, a published model and a detector of people are downloaded, once;
---model and --det-model take other names of MMPose's, MMSegmentation's and MMDetection's
-metafiles.
+--model and --det-model take other names: of the zoo (docs/zoo.md) and of MMPose's,
+MMSegmentation's and MMDetection's metafiles.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from mmlitehrnet.apis.command_line import add_cfg_options, device, fraction
 
 #: What is taken where no config is given: OpenMMLab's Lite-HRNet-18 (COCO, AP 0.642 on
 #: detected boxes) and its smallest RTMDet.
-MODEL = "td-hm_litehrnet-18_8xb64-210e_coco-256x192"
+MODEL = "openmmlab_litehrnet_18_coco_256x192"
 DETECTOR = "rtmdet_tiny_8xb32-300e_coco"
 
 #: Options that only one task has, named as the Inferencer's argument -> default_scope.

@@ -1,6 +1,6 @@
 """Models from configs, and inference by MMPose's and MMSegmentation's Inferencers."""
 
-from .hub import download, fetch
+from .hub import fetch
 from .inference import INFERENCERS, open_inferencer, predict
 from .media import Medium, MediumError, find_media
 from .model import config_input_size, load_config, network_from_config
@@ -10,7 +10,6 @@ __all__ = [
     "Medium",
     "MediumError",
     "config_input_size",
-    "download",
     "fetch",
     "find_media",
     "load_config",

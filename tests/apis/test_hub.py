@@ -4,9 +4,7 @@ import hashlib
 import io
 import json
 import re
-import resource
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 
 import cv2
@@ -17,13 +15,11 @@ from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmpose.apis import inference_topdown, init_model
 
-from mmlitehrnet.apis import download, fetch, network_from_config
+from mmlitehrnet.apis import fetch, network_from_config
+from mmlitehrnet.checkpoints import zoo
 from tests.apis.test_predict import DETECTOR, FixedBoxes
 from tests.models.backbones.reference import sane_weights
 from tests.tools import load_tool, run_tool
-
-DATA = bytes(range(256)) * 1000
-HASH = hashlib.sha256(DATA).hexdigest()[:8]
 
 
 @pytest.fixture
@@ -63,15 +59,14 @@ def serve(files, weights, name):
 
 
 def test_a_photo_and_nothing_else(server, tmp_path, monkeypatch):
-    """The published model and detector of the metafiles, and its config."""
+    """The zoo's model, and a detector of MMDetection's metafiles."""
     address, files = server
     tool = load_tool("predict")
     config, boxes = tmp_path / "detector.py", [[10.0, 20.0, 90.0, 150.0, 0.0, 0.9]]
     boxes += [[0.0] * 6] * 3
     config.write_text(DETECTOR)
-    folder = Path(BaseInferencer._get_repo_or_mim_dir("mmpose"))
-    of_name = BaseInferencer._get_models_from_metafile
-    (pose,) = (x for x in of_name(str(folder)) if x["Name"] == tool.MODEL)
+    pose = zoo.models()[tool.MODEL]
+    folder = zoo.folder()
     model = network_from_config(Config.fromfile(folder / pose["Config"]))
     sane_weights(model.backbone)
     torch.nn.init.normal_(model.head.final_layer.weight)
@@ -84,28 +79,19 @@ def test_a_photo_and_nothing_else(server, tmp_path, monkeypatch):
         mmpose=serve(files, weights, "litehrnet18"),
         mmdet=serve(files, FixedBoxes(boxes).state_dict(), "detector"),
     )
-    models = dict(
-        mmpose=dict(Name=tool.MODEL, Config=pose["Config"]),
-        mmdet=dict(Name="other", Alias=[tool.DETECTOR], Config=str(config)),
-        mmseg=dict(Name="no weights"),
-        mmlitehrnet=dict(Name="ours", Config=str(folder / pose["Config"])),
-    )
-    for scope, name in (*names.items(), ("mmlitehrnet", names["mmpose"])):
-        models[scope]["Weights"] = f"{address}/{name}"
-    places = {scope: BaseInferencer._get_repo_or_mim_dir(scope) for scope in models}
+    published = dict(pose, Weights=f"{address}/{names['mmpose']}")
+    monkeypatch.setattr(zoo, "models", lambda: {tool.MODEL: published})
+    detector = dict(Alias=[tool.DETECTOR], Name="rtmdet", Config=str(config))
+    detector["Weights"] = f"{address}/{names['mmdet']}"
     monkeypatch.setattr(
-        BaseInferencer,
-        "_get_models_from_metafile",
-        lambda place: [
-            entry for scope, entry in models.items() if f"{place}" == places[scope]
-        ],
+        BaseInferencer, "_get_models_from_metafile", lambda place: [detector]
     )
     photo = tmp_path / "photo.png"
     image = np.random.default_rng(0).integers(0, 256, (160, 120, 3)).astype(np.uint8)
     cv2.imwrite(str(photo), image)
     assert run_tool("predict", photo, "--out", tmp_path / "out") == 0
     (found,) = json.loads((tmp_path / "out/predictions/photo.json").read_text())
-    cached = tmp_path / "cache/hub/checkpoints" / names["mmpose"]
+    cached = tmp_path / f"cache/hub/checkpoints/{tool.MODEL}.pth"
     model = init_model(str(folder / pose["Config"]), str(cached), device="cpu")
     (expected,) = inference_topdown(model, image, np.array(boxes)[:1, :4])
     np.testing.assert_allclose(
@@ -115,8 +101,6 @@ def test_a_photo_and_nothing_else(server, tmp_path, monkeypatch):
     files.clear()  # A second time nothing is downloaded.
     arguments = (
         photo,
-        "--model",
-        "ours",
         "--det-model",
         "whole_image",
         "--out",
@@ -125,47 +109,6 @@ def test_a_photo_and_nothing_else(server, tmp_path, monkeypatch):
     assert run_tool("predict", *arguments) == 0
     (found,) = json.loads((tmp_path / "out/predictions/photo.json").read_text())
     assert np.ravel(found["bbox"]).tolist() == [0, 0, 120, 160]
-
-
-@pytest.mark.parametrize(
-    "name, file, words",
-    [
-        (f"a-{HASH}_2021.pth", (200, len(DATA), DATA[::-1]), "invalid hash value"),
-        (f"a-{HASH}_2021.pth", (200, len(DATA), DATA[:9000]), "invalid hash value"),
-        ("a.pdparams", (200, len(DATA), DATA[:9000]), "the connection was cut"),
-        ("a.pdparams", (404, 0, b""), "HTTP Error 404"),
-        ("a.pdparams", (500, 0, b""), "HTTP Error 500"),
-    ],
-    ids=["another hash", "cut off", "cut off, no hash", "not found", "server error"],
-)
-def test_a_failed_download_leaves_nothing(server, tmp_path, name, file, words):
-    address, files = server
-    url = f"{address}/{name}"
-    files[name] = file
-    with pytest.raises(
-        ValueError, match=rf"{re.escape(url)} .*({words}).*put the file"
-    ):
-        download(url)
-    folder = tmp_path / "cache/hub/checkpoints"
-    assert list(folder.iterdir()) == []
-    files[name] = 200, len(DATA), DATA
-    assert download(url) == folder / name
-    assert download(url).read_bytes() == DATA
-
-
-def test_a_disk_without_room(server, tmp_path):
-    address, files = server
-    files["net.pth"] = 200, len(DATA), DATA
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(DATA) // 2, limits[1]))
-    try:
-        with pytest.raises(
-            ValueError, match=r"net.pth cannot be downloaded to .*large"
-        ):
-            download(f"{address}/net.pth")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert list((tmp_path / "cache/hub/checkpoints").iterdir()) == []
 
 
 def test_without_a_network(tmp_path, monkeypatch, capsys):
@@ -177,7 +120,7 @@ def test_without_a_network(tmp_path, monkeypatch, capsys):
     error = capsys.readouterr().err
     assert re.search(
         r"https://download.openmmlab.com/\S*litehrnet18_coco_256x192-6bace359_20211230.pth"
-        r" cannot be downloaded to .*urlopen error.*give a config and a checkpoint",
+        r" cannot be downloaded: .*urlopen error.*put it at \S*openmmlab_litehrnet",
         error,
     )
 
