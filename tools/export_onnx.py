@@ -179,7 +179,12 @@ def main(arguments: list[str] | None = None) -> int:
         f"{difference.relative:.3g}"
     )
     if not difference.relative <= args.tolerance:
-        print(f"not equal within {args.tolerance:g}: not written", file=sys.stderr)
+        print(
+            f"not equal within {args.tolerance:g}: not written. Rounding grows more "
+            "in a network that has not been trained: if this is one, give a larger "
+            "--tolerance",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

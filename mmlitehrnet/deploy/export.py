@@ -64,7 +64,14 @@ class Network(nn.Module):
             outputs = self.model(x, None, mode="tensor")
         else:
             outputs = self.model(x)
-        return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+        outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+        if not all(isinstance(output, Tensor) for output in outputs):
+            raise TypeError(
+                "a backbone, a pose estimator or a segmentor can be exported, but not "
+                f"{type(self.model).__name__}, which gives more than maps (mmdeploy "
+                "exports detectors)"
+            )
+        return outputs
 
 
 def _backbone(model: nn.Module) -> HighResolutionNet:

@@ -205,6 +205,13 @@ def test_bad_arguments_are_named(tmp_path):
         export_onnx(official, path, (64, 64), dynamic_size=True)
 
 
+def test_a_detector_is_named(tmp_path):
+    config = "configs/det/litehrnet_18_gfl_person_416x416.py"
+    arguments = [config, "--out", str(tmp_path / "x.onnx"), "--input-size", "64", "64"]
+    with pytest.raises(SystemExit, match="cannot export: a backbone.*but not GFL"):
+        load_tool("export_onnx").main(arguments)
+
+
 def test_tool_exports_a_pose_config(tmp_path, capsys):
     path = tmp_path / "pose.onnx"
     config = "configs/pose/litehrnet_18_coco_256x192.py"
@@ -215,6 +222,7 @@ def test_tool_exports_a_pose_config(tmp_path, capsys):
     # Not equal within nothing: the command fails, and leaves the file that is there.
     before = path.stat().st_mtime_ns
     assert load_tool("export_onnx").main([*arguments, "--tolerance", "0"]) == 1
+    assert "give a larger --tolerance" in capsys.readouterr().err
     assert path.stat().st_mtime_ns == before
     assert list(tmp_path.iterdir()) == [path]
 
