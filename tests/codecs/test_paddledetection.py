@@ -11,6 +11,7 @@ import json
 import numpy as np
 import pytest
 from mmengine import Config
+from mmengine.registry import DefaultScope
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
 from tests.running import ROOT
@@ -24,6 +25,13 @@ def gaussians(centers, heatmap_size, sigma):
     x, y = np.arange(width), np.arange(height)[:, None]
     squares = [(x - cx) ** 2 + (y - cy) ** 2 for cx, cy in centers]
     return np.exp(-np.array(squares) / (2 * sigma**2))
+
+
+@pytest.fixture(autouse=True)
+def mmpose_scope():
+    """Names are MMPose's, whichever library another test left as the default."""
+    with DefaultScope.overwrite_default_scope("mmpose"):
+        yield
 
 
 @pytest.fixture(params=CASES)
