@@ -163,7 +163,7 @@ def crop(
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Sample an image bilinearly, black outside.
+    """Sample an image bilinearly, black outside, without turning it.
 
     Positions are rounded to 1/32 pixel, as ``warpAffine`` of OpenCV 4 does, with
     which the networks are trained; the result is the same. (OpenCV 5 does not round.)
@@ -176,27 +176,41 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.nda
     Returns:
         Image (height, width, C), uint8.
     """
-    x, y = np.arange(size[0]), np.arange(size[1])[:, None]
-    corners, fractions = [], []
-    for along_x, along_y, start in matrix:
-        # 1/1024 pixel, then down to 1/32.
-        fine = np.rint(along_x * x * 1024) + np.rint((along_y * y + start) * 1024) + 16
-        position = fine.astype(np.int64) >> 5
-        corners.append(position >> 5)
-        fractions.append(position & 31)
-    total = np.zeros((size[1], size[0], image.shape[2]), np.int64)
-    for dx in (0, 1):
-        for dy in (0, 1):
-            xs, ys = corners[0] + dx, corners[1] + dy
-            weight_x = fractions[0] if dx else 32 - fractions[0]
-            weight_y = fractions[1] if dy else 32 - fractions[1]
-            inside = (xs >= 0) & (xs < image.shape[1])
-            inside &= (ys >= 0) & (ys < image.shape[0])
-            weight = weight_x * weight_y * inside
-            xs = xs.clip(0, image.shape[1] - 1)
-            ys = ys.clip(0, image.shape[0] - 1)
-            total += weight[..., None] * image[ys, xs]
+    (along_x, _, left), (_, along_y, top) = matrix
+    # 1/1024 pixel, in OpenCV's order of operations.
+    across = np.rint(along_x * np.arange(size[0]) * 1024) + np.rint(left * 1024)
+    down = np.rint((along_y * np.arange(size[1]) + top) * 1024)
+    columns, weights_x = _neighbours(across, image.shape[1])
+    rows, weights_y = _neighbours(down, image.shape[0])
+    first = columns.min()
+    strip, columns = image[:, first : columns.max() + 1], columns - first
+    mixed = sum(
+        strip[row] * weight[:, None, None].astype(np.int16)
+        for row, weight in zip(rows, weights_y)
+    )
+    total = sum(
+        mixed[:, column] * weight[:, None].astype(np.int32)
+        for column, weight in zip(columns, weights_x)
+    )
     return ((total + 512) >> 10).astype(np.uint8)
+
+
+def _neighbours(fine: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """The two pixels around each position along a side, and their weights.
+
+    Args:
+        fine: Positions in 1/1024 pixel.
+        length: Pixels of the side.
+
+    Returns:
+        Indices (2, N) and weights (2, N), in 1/32; 0 for pixels outside.
+    """
+    position = (fine.astype(np.int64) + 16) >> 5
+    indices = (position >> 5) + np.array([[0], [1]])
+    fraction = position & 31
+    weights = np.stack((32 - fraction, fraction))
+    weights *= (indices >= 0) & (indices < length)
+    return indices.clip(0, length - 1), weights
 
 
 def gaussian_filter(heatmaps: np.ndarray, size: int) -> np.ndarray:
