@@ -12,7 +12,10 @@ nor MMPose is installed::
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -410,16 +413,33 @@ DECODERS = {
 }
 
 
+#: Maps batches of images (N, C, h, w) to the network's outputs for each, in order.
+Run = Callable[[Sequence[np.ndarray]], Iterable[list[np.ndarray]]]
+
+
+def _open_session(
+    path: str, providers: list[str], num_threads: int
+) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    return onnxruntime.InferenceSession(path, options, providers=providers)
+
+
 class PoseRunner:
     """Keypoints of the persons in the boxes of an image.
 
     Results are those of MMPose's ``inference_topdown`` on the model that the file
     was exported from, to a small fraction of a pixel.
 
+    One image of a person is computed on all threads. Several (more persons, or the
+    mirrored image of ``flip_test``) are computed side by side, on one thread each:
+    the networks' layers are too small to be shared well. On other devices than the CPU
+    they are one batch.
+
     Args:
         path: File written by ``tools/export_onnx.py`` for a pose config.
         task: What surrounds the network; default: what the file says.
-        num_threads: Threads of ONNX Runtime; default: its own choice.
+        num_threads: Threads to compute on; default: as many as the process may use.
         providers: Execution providers of ONNX Runtime.
 
     Raises:
@@ -441,12 +461,14 @@ class PoseRunner:
     ) -> None:
         if isinstance(providers, str):
             raise TypeError(f"providers must be a list of names, got {providers!r}")
-        options = onnxruntime.SessionOptions()
-        if num_threads is not None:
-            options.intra_op_num_threads = num_threads
-        self.session = onnxruntime.InferenceSession(
-            str(path), options, providers=list(providers)
-        )
+        if num_threads is None:
+            affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+            num_threads = len(affinity(0)) if affinity else os.cpu_count() or 1
+        self.num_threads = num_threads
+        self._open = partial(_open_session, str(path), list(providers))
+        self.session = self._open(num_threads)
+        on_cpu = list(providers) == ["CPUExecutionProvider"]
+        self._side_by_side = on_cpu and num_threads > 1
         if task is None:
             metadata = self.session.get_modelmeta().custom_metadata_map
             if METADATA_KEY not in metadata:
@@ -497,14 +519,54 @@ class PoseRunner:
         ]
         if not regions:
             return np.zeros((0, 0, 2), np.float32), np.zeros((0, 0), np.float32)
-        inputs = np.stack([self._input(image, region) for region in regions])
-        outputs = self._outputs(inputs)
-        if flip_test:
-            pairs = zip(outputs, self._flipped_outputs(inputs))
-            outputs = [(one + other) * np.float32(0.5) for one, other in pairs]
-        results = [self._decode(*pair) for pair in zip(zip(*outputs), regions)]
-        points, scores = zip(*results)
+        batch = self.input.shape[0]
+        if not isinstance(batch, int):
+            batch = 1 if self._side_by_side else len(regions)
+        groups = [regions[k : k + batch] for k in range(0, len(regions), batch)]
+        spread: Callable[..., Iterable[Any]] = map
+        session, one_by_one = self.session, spread
+        if self._side_by_side and (flip_test or len(groups) > 1):
+            session, spread = self._stream, self._pool.map
+        # The persons side by side, or the two images of the only one.
+        outer, inner = spread, one_by_one
+        if len(groups) == 1:
+            outer, inner = inner, outer
+        run = partial(inner, partial(self._run, session))
+        results = outer(partial(self._estimate, image, flip_test, run), groups)
+        points, scores = zip(*(person for group in results for person in group))
         return np.stack(points), np.stack(scores)
+
+    @cached_property
+    def _stream(self) -> onnxruntime.InferenceSession:
+        """The network on one thread, for images side by side."""
+        return self._open(1)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.num_threads)
+
+    def _estimate(
+        self, image: np.ndarray, flip_test: bool, run: Run, regions: Sequence[Region]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Estimate the poses of as many persons as the network takes at once.
+
+        Args:
+            image: Image (H, W, C).
+            flip_test: Whether to average with the flipped image's outputs.
+            run: Maps inputs (N, C, h, w), the flipped ones second, to outputs.
+            regions: Where the persons are, N at most.
+
+        Returns:
+            Keypoints (K, 2) and scores (K,) of each person.
+        """
+        inputs = np.stack([self._input(image, region) for region in regions])
+        if flip_test:
+            outputs, flipped = run([inputs, np.ascontiguousarray(inputs[..., ::-1])])
+            pairs = zip(outputs, self._flip_back(flipped))
+            outputs = [(one + other) * np.float32(0.5) for one, other in pairs]
+        else:
+            (outputs,) = run([inputs])
+        return [self._decode(*pair) for pair in zip(zip(*outputs), regions)]
 
     def _check_task(self, path: str | Path) -> None:
         task, name = self.task, Path(path).name
@@ -573,20 +635,17 @@ class PoseRunner:
         mean, std = np.array((self.task.mean, self.task.std), np.float32)
         return ((patch - mean) / std).transpose(2, 0, 1)
 
-    def _outputs(self, inputs: np.ndarray) -> list[np.ndarray]:
-        batch = self.input.shape[0]
-        size = batch if isinstance(batch, int) else len(inputs)
-        runs = []
-        for start in range(0, len(inputs), size):
-            part = inputs[start : start + size]
-            # A file for a fixed number of images gets no fewer.
-            filled = np.pad(part, [(0, size - len(part)), (0, 0), (0, 0), (0, 0)])
-            outputs = self.session.run(None, {self.input.name: filled})
-            runs.append([output[: len(part)] for output in outputs])
-        return [np.concatenate(each) for each in zip(*runs)]
+    def _run(
+        self, session: onnxruntime.InferenceSession, inputs: np.ndarray
+    ) -> list[np.ndarray]:
+        count, batch = len(inputs), self.input.shape[0]
+        if isinstance(batch, int):  # A file for a fixed number of images gets no fewer.
+            inputs = np.pad(inputs, [(0, batch - count), (0, 0), (0, 0), (0, 0)])
+        outputs = session.run(None, {self.input.name: inputs})
+        return [output[:count] for output in outputs]
 
-    def _flipped_outputs(self, inputs: np.ndarray) -> list[np.ndarray]:
-        first, *rest = self._outputs(np.ascontiguousarray(inputs[..., ::-1]))
+    def _flip_back(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        first, *rest = outputs
         first = first[..., ::-1]
         if self.task.shift_heatmap:
             first = np.concatenate((first[..., :1], first[..., :-1]), axis=-1)

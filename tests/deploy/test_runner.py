@@ -348,6 +348,16 @@ def test_one_image_at_a_time_is_the_same(exported, tmp_path):
     assert (np.abs(points - others).max(-1) < 0.01).mean() > 0.95
 
 
+@pytest.mark.parametrize("flip_test", [False, True])
+@pytest.mark.parametrize("persons", [1, 2, 3])
+def test_images_side_by_side_are_as_one_after_the_other(exported, persons, flip_test):
+    boxes, image = BOXES[:persons], scene()
+    found = PoseRunner(exported[1], num_threads=2)(image, boxes, flip_test)
+    expected = PoseRunner(exported[1], num_threads=1)(image, boxes, flip_test)
+    for value, like in zip(found, expected):
+        np.testing.assert_allclose(value, like, rtol=1e-5, atol=1e-4)
+
+
 def test_size_is_that_of_the_file(exported, tmp_path):
     model, path = exported
     small = tmp_path / "small.onnx"
