@@ -29,7 +29,7 @@ NOT_RUN = {
     r"mim .*--launcher (pytorch|slurm)": "needs several GPUs or a cluster",
     r"mim .*CityscapesMetric": "needs the cityscapesscripts package",
     r"(pip|mim|python -m pip) (install|download|wheel)": "needs the network",
-    r"python tools/predict\.py photo\.jpg$": "needs the network",
+    r"python tools/predict\.py photo\.jpg( --model \S+)?$": "needs the network",
     r"mim .*--amp": "needs a GPU",
     r"python .*rtmdet": "needs a detector's checkpoint",
     r"make env": "has been run: this is the environment",
