@@ -3,6 +3,8 @@
 The networks go into MMEngine's own registry, the root of those of all its libraries:
 a library that does not know a name asks there. So they are found in MMPose,
 MMSegmentation, MMDetection, MMPretrain and any other one, and none is imported for it.
+Tools that read a library's ``module_dict`` do not ask further, so that they go into
+those of all libraries too, now or once these are there.
 
 What a library registers itself comes before the root's. A registry imports the modules
 of its library when it is first asked for something, and MMPose registers a
@@ -74,16 +76,32 @@ def import_with(registry: Registry, module: str) -> None:
     """Import ``module`` after the modules that ``registry`` imports by itself."""
     if all(map(_is_imported, registry._locations)):
         import_module(module)
-    else:
+    elif module not in registry._locations:
         registry._locations.append(module)
         registry.__class__ = CompletedRegistry
 
 
-def register_all() -> None:
-    """Register the networks, and what the packages that are installed need."""
+class RootRegistry(Registry):
+    """A registry whose children hold our networks as soon as they are there."""
+
+    def _add_child(self, registry: Registry) -> None:
+        super()._add_child(registry)
+        register_networks(registry)
+
+
+def register_networks(registry: Registry) -> None:
+    """Register the networks, but for a name that the library registers later."""
     for models in (backbones, necks):
         for name in models.__all__:
-            MODELS.register_module(name=name, module=getattr(models, name), force=True)
+            if (registry.scope, name) != ("mmpose", "LiteHRNet"):
+                registry.register_module(name, force=True, module=getattr(models, name))
+
+
+def register_all() -> None:
+    """Register the networks, and what the packages that are installed need."""
+    for registry in (MODELS, *MODELS.children.values()):
+        register_networks(registry)
+    MODELS.__class__ = RootRegistry
     for (package, registry), module in LATER_MODULES.items():
         registries = find_registries(package)
         if registries is not None:

@@ -102,8 +102,10 @@ def test_other_libraries_of_the_family(run, before):
     run(
         f"{first}\n{textwrap.dedent(OURS)}\n{'' if before else second}\n"
         "check('mmdet', 'mmpretrain')\n"
-        "import mmdet.registry, mmpretrain.registry\n"
-        "for package in (mmdet, mmpretrain):\n"
+        "import mmdet.registry, mmpretrain.registry, mmseg.registry\n"
+        "for package in (mmdet, mmpretrain, mmseg):\n"
+        "    networks = package.registry.MODELS.module_dict  # that tools read\n"
+        "    assert all(networks[net.__name__] is net for net in NETS)\n"
         "    theirs = package.registry.MODELS.get('HRNet')\n"
         "    assert theirs.__module__.startswith(package.__name__)\n"
     )
@@ -194,12 +196,14 @@ def test_existing_config_gets_our_class(run, tmp_path):
 def test_our_modules_are_in_the_dict_once_the_librarys_are(run):
     """Tools such as mmdeploy read `module_dict` in the place of asking `get`."""
     run("""
-        import mmlitehrnet
+        import mmlitehrnet.registry
+        mmlitehrnet.registry.register_all()  # Once more.
         from mmpose.registry import DATASETS, MODELS
         from mmpose.utils import register_all_modules
         assert "LiteHRNet" not in MODELS.module_dict  # nothing is imported for it
         register_all_modules()
-        assert MODELS.module_dict["LiteHRNet"] is mmlitehrnet.LiteHRNet
+        for name in ("LiteHRNet", "DiteHRNet", "SmallHRNet"):
+            assert MODELS.module_dict[name] is getattr(mmlitehrnet, name)
         found = DATASETS.module_dict["CheckedCocoDataset"]
         assert found.__module__.startswith("mmlite")
     """)
