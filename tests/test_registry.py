@@ -202,4 +202,9 @@ def test_our_modules_are_in_the_dict_once_the_librarys_are(run):
         assert MODELS.module_dict["LiteHRNet"] is mmlitehrnet.LiteHRNet
         found = DATASETS.module_dict["CheckedCocoDataset"]
         assert found.__module__.startswith("mmlite")
+        from mmseg.registry import DATASETS
+        from mmseg.utils import register_all_modules
+        register_all_modules()
+        found = DATASETS.module_dict["CheckedCityscapesDataset"]
+        assert found.__module__.startswith("mmlite")
     """)
