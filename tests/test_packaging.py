@@ -8,14 +8,20 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import modelindex
 import pytest
+import torch
 import yaml
 from mmengine import Config
 
 from mmlitehrnet import __version__
+from mmlitehrnet.apis.model import network_from_config
+from mmlitehrnet.checkpoints import load_weights
 
 ROOT = Path(__file__).parents[1]
 SOURCES = (
@@ -205,6 +211,38 @@ def test_tools_run_from_an_installed_wheel(site, tmp_path):
     run(sys.executable, tool, "--help", cwd=tmp_path, PYTHONPATH=str(site))
 
 
+def test_mim_downloads_weights_and_their_config(site, tmp_path):
+    """From an installed wheel, whose addresses are those of a server here."""
+    name = "litehrnet_18_coco_256x192"
+    config = ROOT / f"configs/pose/{name}.py"
+    weights = network_from_config(Config.fromfile(config)).state_dict()
+    installed, published, dest = (tmp_path / part for part in ("site", "www", "dest"))
+    shutil.copytree(site, installed)
+    metafile = installed / "mmlitehrnet/.mim/configs/pose/metafile.yml"
+    (entry,) = (
+        model
+        for model in yaml.safe_load(metafile.read_text())["Models"]
+        if model["Name"] == name
+    )
+    address, file = entry["Weights"].rsplit("/", 1)
+    published.mkdir()
+    torch.save(dict(state_dict=weights), published / file)
+    handler = partial(SimpleHTTPRequestHandler, directory=published)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        metafile.write_text(metafile.read_text().replace(address, url))
+        mim = (sys.executable, "-m", "mim", "download", "mmlitehrnet")
+        options = ("--config", name, "--dest", dest)
+        run(*mim, *options, cwd=tmp_path, PYTHONPATH=str(installed), no_proxy="*")
+        server.shutdown()
+    assert {path.name for path in dest.iterdir()} == {file, f"{name}.py"}
+    model = network_from_config(Config.fromfile(dest / f"{name}.py"))
+    assert load_weights(model, dest / file).exact
+    loaded = model.state_dict()
+    assert all(torch.equal(loaded[key], weights[key]) for key in weights)
+
+
 @pytest.fixture(scope="module")
 def index():
     loaded = modelindex.load(str(ROOT / "model-index.yml"))
@@ -225,10 +263,12 @@ def test_model_index_lists_the_configs(index):
 
 def test_model_index_says_whose_results_these_are(index):
     for model in index.models:
-        assert model.name == Path(model.config).stem
-        assert model.weights is None
-        if model.results:
-            assert "paper" in model.metadata.data["Results From"], model.name
+        data = model.metadata.data
+        if "Publisher" not in data:  # The zoo's: tests/checkpoints/test_zoo.py
+            assert model.name == Path(model.config).stem
+            assert bool(model.weights) == ("Weights From" in data), model.name
+            if model.results:
+                assert "paper" in data["Results From"], model.name
         assert Config.fromfile(ROOT / model.config).model.backbone.type == (
             model.in_collection
         )

@@ -206,4 +206,9 @@ def test_our_modules_are_in_the_dict_once_the_librarys_are(run):
             assert MODELS.module_dict[name] is getattr(mmlitehrnet, name)
         found = DATASETS.module_dict["CheckedCocoDataset"]
         assert found.__module__.startswith("mmlite")
+        from mmseg.registry import DATASETS
+        from mmseg.utils import register_all_modules
+        register_all_modules()
+        found = DATASETS.module_dict["CheckedCityscapesDataset"]
+        assert found.__module__.startswith("mmlite")
     """)

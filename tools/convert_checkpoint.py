@@ -5,10 +5,10 @@ r"""Convert a checkpoint into a file of weights that the configs here load.
 
 Known are MMPose 0.x (the authors' Lite-HRNet), the authors' Dite-HRNet,
 HRNet-Semantic-Segmentation (Small-v1, Small-v2), PaddleDetection's Lite-HRNets and
-PP-TinyPose (.pdparams), timm's hrnet_w18_small and _v2 (.safetensors, .pth), and what
-MMPose 1.x, MMSegmentation 1.x, MMDetection 3.x and MMPretrain 1.x save. What became of
-every name is printed; the result must load strictly into the config's model. Without
---config, those of our configs are named that it fits.
+PP-TinyPose and PaddleSeg's Lite-HRNet backbones (.pdparams), timm's hrnet_w18_small and
+_v2 (.safetensors, .pth), and what MMPose 1.x, MMSegmentation 1.x, MMDetection 3.x and
+MMPretrain 1.x save. What became of every name is printed; the result must load strictly
+into the config's model. Without --config, those of our configs are named that it fits.
 
     python tools/convert_checkpoint.py work_dirs/run/epoch_210.pth models/name --publish
 

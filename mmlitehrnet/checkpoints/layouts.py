@@ -82,16 +82,18 @@ BACKBONE_ONLY = (
     "checkpoint=FILE, prefix='backbone.') starts from them"
 )
 
+#: Parts of Lite-HRNet, by themselves or under ``backbone.``.
+_LITE = r"(?:backbone\.)?((?:stem|transition\d|stage\d|head_layer)\..+)"
+
 #: Paddle's names of a normalisation -> PyTorch's, in layers that pair it with a
 #: convolution and alone.
 _PADDLE = (
-    Rule(r"(backbone\..+)\.norm\._mean", r"\1.bn.running_mean"),
-    Rule(r"(backbone\..+)\.norm\._variance", r"\1.bn.running_var"),
-    Rule(r"(backbone\..+)\.norm\.(weight|bias)", r"\1.bn.\2"),
-    Rule(r"(backbone\..+)\._mean", r"\1.running_mean"),
-    Rule(r"(backbone\..+)\._variance", r"\1.running_var"),
-    _keep("backbone"),
-    Rule(r"final_conv\.(.+)", r"head.final_layer.\1"),
+    Rule(rf"{_LITE}\.norm\._mean", r"backbone.\1.bn.running_mean"),
+    Rule(rf"{_LITE}\.norm\._variance", r"backbone.\1.bn.running_var"),
+    Rule(rf"{_LITE}\.norm\.(weight|bias)", r"backbone.\1.bn.\2"),
+    Rule(rf"{_LITE}\._mean", r"backbone.\1.running_mean"),
+    Rule(rf"{_LITE}\._variance", r"backbone.\1.running_var"),
+    Rule(_LITE, r"backbone.\1"),
 )
 
 #: Known layouts; the first whose marks are all found counts.
@@ -134,9 +136,19 @@ LAYOUTS: tuple[Layout, ...] = (
         "PaddleDetection: Lite-HRNet, PP-TinyPose",
         "pose",
         (r"^backbone\..*\.norm\._variance$", r"^final_conv\."),
-        _PADDLE,
+        (*_PADDLE, Rule(r"final_conv\.(.+)", r"head.final_layer.\1")),
         note="PaddleDetection tests with the boxes of the ground truth: its AP is not "
         "to be compared with that of detector boxes.",
+    ),
+    Layout(
+        "PaddleSeg's Lite-HRNet",
+        "seg",
+        (r"^(backbone\.)?stem\.conv1\.norm\._variance$",),
+        (
+            *_PADDLE,
+            Rule(r"(?!backbone\.).+", None, "the head's: the backbone alone is used"),
+        ),
+        note=BACKBONE_ONLY,
     ),
     Layout(
         "timm's hrnet_w18_small, hrnet_w18_small_v2",

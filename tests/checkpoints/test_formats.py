@@ -18,7 +18,7 @@ from mmlitehrnet.checkpoints import (
     load_checkpoint,
     load_weights,
 )
-from mmlitehrnet.models import SmallHRNet
+from mmlitehrnet.models import LiteHRNet, SmallHRNet
 from tests.checkpoints.test_layouts import LITE, POSE, TINY, AuthorsPose
 from tests.checkpoints.test_unpickling import HARM
 from tests.models.backbones.reference import images, sane_weights
@@ -106,6 +106,29 @@ def test_a_network_of_paddledetection_gives_the_same_output(
         assert load_weights(model, source).exact
         with torch.no_grad():
             assert torch.equal(model(x, None, mode="tensor"), authors_lite(x))
+
+
+@pytest.mark.parametrize("prefix", ["", "backbone."])
+def test_a_backbone_of_paddleseg_starts_a_network(prefix, tmp_path):
+    """Alone, or out of a segmentor with a head of any names."""
+    own = sane_weights(LiteHRNet(extra=dict(TINY, with_head=False)))
+    arrays = {
+        prefix + paddle_name(name): value.numpy()
+        for name, value in own.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    head = {"head.cls.weight", "fcn._mean"} if prefix else set()
+    arrays |= {name: np.ones(2) for name in head}
+    path = write_pdparams(tmp_path / "model.pdparams", arrays)
+    found = convert(load_checkpoint(path, raw=True)["state_dict"])
+    assert found.layout.name == "PaddleSeg's Lite-HRNet"
+    assert found.dropped.keys() == head
+    init = dict(type="Pretrained", checkpoint=str(path), prefix="backbone.")
+    net = LiteHRNet(extra=dict(TINY, with_head=False), init_cfg=init)
+    net.init_weights()
+    x = images(1, 3, 64, 96)
+    with torch.no_grad():
+        assert torch.equal(net.eval()(x)[0], own.eval()(x)[0])
 
 
 @pytest.mark.parametrize("arch", ["w16", "w18_v2"])

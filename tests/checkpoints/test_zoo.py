@@ -13,12 +13,21 @@ import mmpose
 import pytest
 import torch
 import yaml
-from mmengine.runner import CheckpointLoader
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader, Runner
 
+from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.checkpoints import CheckpointError, zoo
 from mmlitehrnet.models import SmallHRNet
-from tests.checkpoints.test_formats import write_pdparams, write_safetensors
-from tests.running import ROOT
+from mmlitehrnet.sample_data import make_coco
+from tests.checkpoints.test_formats import (
+    paddle_name,
+    write_pdparams,
+    write_safetensors,
+)
+from tests.models.backbones.reference import sane_weights
+from tests.robustness.recipes import make_data, small_config
+from tests.running import ROOT, mim
 
 
 def pth():
@@ -106,6 +115,59 @@ def test_mmengine_takes_names_of_the_zoo(server, monkeypatch, tmp_path):
     found = CheckpointLoader.load_checkpoint("zoo:paddles")["state_dict"]
     assert torch.equal(found["head.final_layer.weight"], weight)
     assert "backbone.stem.conv1.bn.running_var" in found
+
+
+def published(model, paddle, path):
+    """Write a model's weights as PaddleDetection or MMPose 0.x name them."""
+    state = {
+        name.replace("head.final", "keypoint_head.final"): value
+        for name, value in model.state_dict().items()
+        if not (paddle and name.endswith("num_batches_tracked"))
+    }
+    if paddle:
+        arrays = {paddle_name(name): value.numpy() for name, value in state.items()}
+        return write_pdparams(path, arrays)
+    torch.save(dict(state_dict=state), path)
+    return path
+
+
+@pytest.mark.parametrize("paddle", [True, False], ids=["PaddleDetection", "OpenMMLab"])
+def test_a_run_takes_names_of_the_zoo(paddle, server, monkeypatch, tmp_path):
+    """As ``load_from`` of the shipped configs, in training and in testing."""
+    cfg = small_config("pose", make_data("pose", tmp_path / "coco", 2, 1))
+    model = network_from_config(cfg)
+    sane_weights(model.backbone)
+    torch.nn.init.normal_(model.head.final_layer.weight)
+    content = published(model, paddle, tmp_path / "file").read_bytes()
+    offer(
+        monkeypatch, server, "mine", f"/net.{'pdparams' if paddle else 'pth'}", content
+    )
+    cfg.update(work_dir=str(tmp_path / "work"), load_from="zoo:mine")
+    cfg.optim_wrapper.optimizer.lr = 0.0
+    cfg.train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=2)
+    for run in (Runner.train, Runner.test):
+        cfg.experiment_name = f"{run.__name__}_{paddle}"
+        runner = Runner.from_cfg(cfg)
+        run(runner)
+        loaded = dict(runner.model.named_parameters())
+        for name, value in model.named_parameters():
+            assert torch.equal(loaded[name], value), name
+    assert len(server.asked) == 1
+
+
+def test_mim_tests_names_of_the_zoo(cache, tmp_path):
+    """A file at the place that the message names is taken without a network."""
+    name = "paddledetection_litehrnet_18_coco_256x192"
+    config = ROOT / zoo.models()[name]["Config"]
+    cache.mkdir(parents=True)
+    model = network_from_config(Config.fromfile(config))
+    published(model, True, cache / f"{name}.pdparams")
+    make_coco(tmp_path / "data/coco", 1, 1, size=(96, 96), quiet=True)
+    workers = ("num_workers=0", "persistent_workers=False")
+    options = [f"test_dataloader.{option}" for option in workers]
+    checkpoint = ("--checkpoint", f"zoo:{name}", "--cfg-options", *options)
+    log = mim("test", "mmpose", config, *checkpoint, cwd=tmp_path)
+    assert f"Load checkpoint from zoo:{name}" in log and "coco/AP: " in log
 
 
 @pytest.mark.parametrize(
