@@ -47,12 +47,13 @@ class CheckedCityscapesDataset(CityscapesDataset):
             check_label_file(labels)
         place = " with ".join(filter(None, [info["img_path"], labels]))
         sample = run_pipeline(self.pipeline, info, place)
-        if sample and "data_samples" in sample:
-            packed, image_size = sample["data_samples"], sample["inputs"].shape[-2:]
-            found = packed.gt_sem_seg.data if "gt_sem_seg" in packed else None
-        else:  # Datasets that mix others pack later.
-            packed = sample or {}
+        packed = (sample or {}).get("data_samples", sample or {})
+        if isinstance(packed, dict):  # Datasets that mix others pack later.
             found, image_size = packed.get("gt_seg_map"), packed.get("img_shape", ())
+        elif "gt_sem_seg" in packed:
+            found, image_size = packed.gt_sem_seg.data, sample["inputs"].shape[-2:]
+        else:  # No labels, or the several samples of test-time augmentation.
+            found = None
         if found is not None:
             # In validation, labels may be loaded after the image was resized.
             sizes = {tuple(image_size[:2]), tuple(packed.get("ori_shape", ())[:2])}

@@ -30,7 +30,8 @@ TINY = {
     "LiteHRNet": dict(extra=STAGES),
     "NaiveLiteHRNet": dict(extra=STAGES),
     "DiteHRNet": dict(extra=STAGES),
-    "SmallHRNet": dict(extra={f"stage{n}": _hrnet_stage(n) for n in (1, 2, 3, 4)}),
+    # `extra` would be read as the library's HRNet that is in scope.
+    "SmallHRNet": dict(arch={f"stage{n}": _hrnet_stage(n) for n in (1, 2, 3, 4)}),
 }
 SIZES = {"pose": (64, 64), "seg": (64, 128)}  # height, width
 CONFIGS = {
