@@ -7,6 +7,8 @@
 #   make docs-check    run every command of the documentation that can be run on one
 #                      machine, in a short form
 #   make wheel-check   install the wheel by pip into a fresh environment, and train there
+#   make mmdeploy-check STACK=reference
+#                      convert pose and segmentation networks by mmdeploy 1.3.1
 # `STACK=reference` takes the environment of torch 2.1 and compiled mmcv for any target.
 SHELL := bash
 STACK ?= default
@@ -14,7 +16,7 @@ VENV := .venv$(if $(filter-out default,$(STACK)),-$(STACK))
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-seg test docs-check wheel-check lint format env clean
+.PHONY: help demo demo-seg test docs-check wheel-check mmdeploy-check lint format env clean
 
 help:
 	@sed -n '1,/^SHELL/{/^#/s/^# \{0,1\}//p}' Makefile
@@ -37,6 +39,9 @@ docs-check: env
 
 wheel-check: env
 	python -m tests.wheel_check
+
+mmdeploy-check: env
+	python -m tests.mmdeploy_check
 
 lint: env
 	ruff check .
