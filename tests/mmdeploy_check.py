@@ -3,8 +3,8 @@
 mmdeploy 1.3.1 does not run on today's stack (nor on CPython 3.13 by itself), so this is
 for the reference one: `make mmdeploy-check STACK=reference`. It is installed into a
 folder of its own, and converts a pose and a segmentation config of each backbone at its
-default opset, 11, for one image and (but for Dite-HRNet) for any number. ONNX Runtime must give what the
-model gives in PyTorch. Needs the network.
+default opset, 11, for one image and (but for Dite-HRNet) for any number. ONNX Runtime
+must give what the model gives in PyTorch. Needs the network.
 """
 
 from __future__ import annotations
