@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from . import crowd
+from .coco import annotation
 from .output import FIRST_ID, Pictures, Writer, write_image, write_json
 
 # AI Challenger's joints in order, by their names in a figure.
@@ -23,25 +22,6 @@ IMAGES = {
 }
 
 
-def _annotation(view: crowd.PersonView, image_id: int, annotation_id: int) -> dict:
-    """One person as MMPose's conversion of AI Challenger writes it."""
-    keypoints = np.zeros((len(JOINTS), 3), int)
-    if view.visible >= crowd.MIN_VISIBLE:
-        for row, name in zip(keypoints, JOINTS, strict=True):
-            if view.flags[name]:
-                row[:] = [*np.round(view.figure.joints[name][:2]), view.flags[name]]
-    return {
-        "num_keypoints": int(np.count_nonzero(keypoints[:, 2])),
-        "area": float(np.count_nonzero(view.mask)),
-        "iscrowd": 0,
-        "keypoints": keypoints.ravel().tolist(),
-        "image_id": image_id,
-        "bbox": view.bbox.tolist(),
-        "category_id": 1,
-        "id": annotation_id,
-    }
-
-
 def _write(folder: Path, size: Sequence[int] | None, pictures: Pictures) -> None:
     person = dict(id=1, name="person", supercategory="person", keypoints=JOINTS)
     for split, place in IMAGES.items():
@@ -54,7 +34,7 @@ def _write(folder: Path, size: Sequence[int] | None, pictures: Pictures) -> None
             height, width = image.shape[:2]
             images.append(dict(file_name=name, height=height, width=width, id=image_id))
             annotations += [
-                _annotation(view, image_id, image_id * 100 + number)
+                annotation(view, JOINTS, image_id, image_id * 100 + number)
                 for number, view in enumerate(views)
             ]
         content = dict(categories=[person], images=images, annotations=annotations)

@@ -25,15 +25,23 @@ SKELETON = (
 DETECTIONS = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
 
 
-def _annotation(view: crowd.PersonView, image_id: int, annotation_id: int) -> dict:
-    """One person as COCO writes it."""
-    keypoints = np.zeros((len(KEYPOINTS), 3), int)
+def annotation(
+    view: crowd.PersonView, names: Sequence[str], image_id: int, annotation_id: int
+) -> dict:
+    """One person as COCO writes it, but for the outline.
+
+    Args:
+        view: The person.
+        names: Names of the keypoints, in the order of the format.
+        image_id: Number of the image.
+        annotation_id: Number of the person.
+    """
+    keypoints = np.zeros((len(names), 3), int)
     if view.visible >= crowd.MIN_VISIBLE:
-        for row, name in zip(keypoints, KEYPOINTS, strict=True):
+        for row, name in zip(keypoints, names, strict=True):
             if view.flags[name]:
                 row[:] = [*np.round(view.figure.joints[name][:2]), view.flags[name]]
     return {
-        "segmentation": _polygons(view.mask, view.bbox),
         "num_keypoints": int(np.count_nonzero(keypoints[:, 2])),
         "area": float(np.count_nonzero(view.mask)),
         "iscrowd": 0,
@@ -103,7 +111,10 @@ def _write(folder: Path, size: Sequence[int] | None, pictures: Pictures) -> None
                 dict(file_name=name, height=height, width=width, id=image_id, license=1)
             )
             for number, view in enumerate(views):
-                found = _annotation(view, image_id, image_id * 100 + number)
+                found = {
+                    "segmentation": _polygons(view.mask, view.bbox),
+                    **annotation(view, KEYPOINTS, image_id, image_id * 100 + number),
+                }
                 annotations.append(found)
                 detections += _detections(rng, found, height, width)
         content = {**header, "images": images, "annotations": annotations}
