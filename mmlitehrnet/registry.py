@@ -4,7 +4,8 @@ The networks go into MMEngine's own registry, the root of those of all its libra
 a library that does not know a name asks there. So they are found in MMPose,
 MMSegmentation, MMDetection, MMPretrain and any other one, and none is imported for it.
 Tools that read a library's ``module_dict`` do not ask further, so that they go into
-those of all libraries too, now or once these are there.
+those of OpenMMLab's libraries too, now or once these are there. A name that a registry
+has already stays as it is, and so do the registries of other projects.
 
 What a library registers itself comes before the root's. A registry imports the modules
 of its library when it is first asked for something, and MMPose registers a
@@ -16,12 +17,16 @@ import, after them.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
 
 from mmengine.registry import MODELS, Registry
 
 from .models import backbones, necks
+
+#: Scopes of the libraries whose registries of models hold our networks themselves.
+LIBRARIES = ("mmpose", "mmseg", "mmdet", "mmpretrain")
 
 #: (package, registry) -> our module to import after the package's own.
 LATER_MODULES: dict[tuple[str, str], str] = {
@@ -86,21 +91,32 @@ class RootRegistry(Registry):
 
     def _add_child(self, registry: Registry) -> None:
         super()._add_child(registry)
-        register_networks(registry)
+        add_networks(registry)
 
 
-def register_networks(registry: Registry) -> None:
-    """Register the networks, but for a name that the library registers later."""
+def networks() -> Iterator[tuple[str, type]]:
+    """Our networks by name."""
     for models in (backbones, necks):
         for name in models.__all__:
-            if (registry.scope, name) != ("mmpose", "LiteHRNet"):
-                registry.register_module(name, force=True, module=getattr(models, name))
+            yield name, getattr(models, name)
+
+
+def add_networks(registry: Registry) -> None:
+    """Register the networks in a library, but for names that it has or is to have."""
+    if registry.scope not in LIBRARIES:
+        return
+    for name, network in networks():
+        later = (registry.scope, name) == ("mmpose", "LiteHRNet")
+        if not later and name not in registry._module_dict:
+            registry.register_module(name, module=network)
 
 
 def register_all() -> None:
     """Register the networks, and what the packages that are installed need."""
-    for registry in (MODELS, *MODELS.children.values()):
-        register_networks(registry)
+    for name, network in networks():
+        MODELS.register_module(name, force=True, module=network)
+    for registry in MODELS.children.values():
+        add_networks(registry)
     MODELS.__class__ = RootRegistry
     for (package, registry), module in LATER_MODULES.items():
         registries = find_registries(package)

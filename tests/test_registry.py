@@ -193,6 +193,29 @@ def test_existing_config_gets_our_class(run, tmp_path):
     assert run(code) == "mmlitehrnet.models.backbones.lite_hrnet"
 
 
+@pytest.mark.parametrize("before", ["", "import mmlitehrnet"])
+def test_another_projects_registry_keeps_its_class_of_our_name(run, before):
+    run(f"""
+        {before}
+        from mmengine.registry import MODELS, Registry
+        PROJECT = Registry("models", parent=MODELS, scope="project")
+        @PROJECT.register_module()
+        class LiteHRNet: pass
+        import mmlitehrnet
+        assert PROJECT.module_dict["LiteHRNet"] is PROJECT.get("LiteHRNet") is LiteHRNet
+    """)
+
+
+def test_a_class_of_our_name_that_is_in_a_library_stays(run):
+    run("""
+        from mmpose.registry import MODELS
+        @MODELS.register_module()
+        class DiteHRNet: pass
+        import mmlitehrnet
+        assert MODELS.module_dict["DiteHRNet"] is MODELS.get("DiteHRNet") is DiteHRNet
+    """)
+
+
 def test_our_modules_are_in_the_dict_once_the_librarys_are(run):
     """Tools such as mmdeploy read `module_dict` in the place of asking `get`."""
     run("""
