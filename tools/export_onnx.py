@@ -120,8 +120,8 @@ def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module
     loaded = None
     if checkpoint is not None:
         try:
-            load_weights(model, checkpoint, trust=trust)
             loaded = load_checkpoint(checkpoint, trust=trust)
+            load_weights(model, loaded, name=checkpoint)
         except UntrustedCheckpointError as error:
             raise SystemExit(f"{error}, or trust it: --trust-checkpoint") from error
     if config.get("default_scope", "mmpose") == "mmpose":

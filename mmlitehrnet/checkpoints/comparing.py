@@ -202,6 +202,7 @@ def load_weights(
     checkpoint: str | Path | Mapping,
     new_head: bool = False,
     trust: bool = False,
+    name: str = "the checkpoint",
 ) -> Mismatch:
     """Load a checkpoint into a model, or say why it does not fit.
 
@@ -211,6 +212,7 @@ def load_weights(
         new_head: Whether everything but the backbone may stay as it is initialised,
             as for training on other keypoints or classes.
         trust: See :func:`load_checkpoint`.
+        name: Name of a checkpoint that is no file, for messages.
 
     Returns:
         What was left out, for the caller to report; :func:`explain` words it.
@@ -219,7 +221,6 @@ def load_weights(
         CheckpointError: If the file cannot be used, or the model's tensors (its
             backbone's, with ``new_head``) are not all in it.
     """
-    name = "the checkpoint"
     if isinstance(checkpoint, (str, Path)):
         name = str(checkpoint)
         checkpoint = load_checkpoint(checkpoint, trust)
