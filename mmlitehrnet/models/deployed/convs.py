@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers.depthwise import is_compiling
+from ..layers.tracing import is_compiling
 from .channels import NONE, ChannelOrder, natural_order, select
 from .fold import Folded
 

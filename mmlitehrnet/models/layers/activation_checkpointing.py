@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
-from .depthwise import is_compiling
+from .tracing import is_compiling
 
 
 @contextmanager

@@ -13,13 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from .norm import BN
 from .per_branch import PerBranch
-from .tracing import make_fx_leaf
-
-# torch.compiler.is_compiling came after torch 2.1.
-if hasattr(torch.compiler, "is_compiling"):
-    is_compiling = torch.compiler.is_compiling
-else:
-    is_compiling = torch._utils.is_compiling
+from .tracing import is_compiling, make_fx_leaf
 
 
 def autocasts_on_cpu() -> bool:

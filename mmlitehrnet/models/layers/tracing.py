@@ -1,10 +1,16 @@
-"""What lets PyTorch's tracers (torch.fx, TorchScript, ONNX) take the layers."""
+"""What lets PyTorch's tracers (torch.fx, TorchScript, ONNX, Dynamo) take the layers."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+# torch.compiler.is_compiling came after torch 2.1.
+if hasattr(torch.compiler, "is_compiling"):
+    is_compiling = torch.compiler.is_compiling
+else:
+    is_compiling = torch._utils.is_compiling
 
 
 def size_of(x: Tensor) -> tuple[int, int]:
