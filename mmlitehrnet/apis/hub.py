@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlparse
 
-import torch
 from mmengine.infer import BaseInferencer
 
 from ..checkpoints import zoo
@@ -46,5 +45,4 @@ def fetch(name: str, *scopes: str) -> tuple[Path, Path]:
             f"model {name!r} is not in the metafiles of {' and '.join(scopes)}: {close}"
         )
     config, url = known[name]
-    file = Path(urlparse(url).path).name
-    return config, zoo.download(url, Path(torch.hub.get_dir()) / "checkpoints" / file)
+    return config, zoo.download(url, Path(urlparse(url).path).name)

@@ -1,7 +1,7 @@
 """Public weights by name: ``fetch('paddledetection_litehrnet_18_coco_256x192')``.
 
-The table is ``configs/zoo.yml``, a metafile as ``mim`` reads them; :func:`page` makes
-docs/zoo.md of it.
+The table is ``configs/zoo.yml``, a metafile as ``mim`` reads them. docs/zoo.md shows
+it.
 """
 
 from __future__ import annotations
@@ -61,8 +61,7 @@ def fetch(name: str) -> tuple[Path, Path]:
         raise CheckpointError(f"{name!r} is not in the zoo (docs/zoo.md): {close}")
     url = known[name]["Weights"]
     suffix = Path(urlparse(url).path).suffix
-    path = Path(torch.hub.get_dir()) / "checkpoints" / f"{name}{suffix}"
-    return folder() / known[name]["Config"], download(url, path)
+    return folder() / known[name]["Config"], download(url, f"{name}{suffix}")
 
 
 def published_hash(url: str) -> str:
@@ -71,20 +70,21 @@ def published_hash(url: str) -> str:
     return found[1] if found else ""
 
 
-def download(url: str, path: Path) -> Path:
+def download(url: str, name: str) -> Path:
     """Download a file, unless it is there. What is there has always come whole.
 
     Args:
         url: Its address. A hash in its name is checked, see :func:`published_hash`.
-        path: Where to put it.
+        name: Its name in PyTorch's cache, ``$TORCH_HOME/hub/checkpoints``.
 
     Returns:
-        The path.
+        Where it is.
 
     Raises:
         CheckpointError: If it cannot be had, ends early, is not what its name says or
             finds no room.
     """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if path.is_file():
         return path
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -127,61 +127,3 @@ def _chunks(url: str, name: str) -> Iterator[bytes]:
             yield chunk
     if size and read != size:
         raise OSError(f"the connection ended after {read} of {size} bytes")
-
-
-#: Title of a table of docs/zoo.md -> publisher and boxes of its rows, and their figure.
-TABLES = {
-    "PaddleDetection: AP with the boxes of the ground truth": (
-        "PaddleDetection", "ground truth", "AP"
-    ),
-    "OpenMMLab, COCO: AP with the boxes of a detector": ("OpenMMLab", "detector", "AP"),
-    "OpenMMLab, MPII: mean PCKh@0.5": ("OpenMMLab", "ground truth", "Mean"),
-    "timm, ImageNet-1k: for the start of a training": ("timm", None, None),
-}  # fmt: skip
-
-INTRODUCTION = """\
-# The zoo: public weights of these networks
-
-None of them was trained here. Figures, files and licences are their publishers'; AP is
-of COCO val2017. Figures of boxes of the ground truth are not comparable with those of a
-detector's boxes, which the papers print, too.
-
-`mmlitehrnet.checkpoints.zoo.fetch("openmmlab_litehrnet_18_coco_256x192")` downloads a
-file once into PyTorch's cache, `$TORCH_HOME/hub/checkpoints`, and returns the paths of
-its config and of the file. A file that ends early, or is not what the hash in its
-name says (OpenMMLab's have one, the others publish none), is never kept. All tools read
-the files as they are, see [checkpoints](checkpoints.md). Without a network, put the
-file where the message says, or give its path. Where MMEngine takes a checkpoint
-(`load_from`, `init_cfg`, `mim test --checkpoint`), `zoo:NAME` stands for the file.
-
-OpenMMLab's come by mim, too, under the names of the configs here:
-`mim download mmlitehrnet --config litehrnet_18_coco_256x192 --dest DIR`.
-`MMPoseInferencer(pose2d=NAME)` looks names up in MMPose's own metafiles only: give it
-the two paths as `pose2d` and `pose2d_weights`.
-"""
-
-
-def page() -> str:
-    """Write docs/zoo.md."""
-    parts = [INTRODUCTION]
-    for title, (publisher, boxes, metric) in TABLES.items():
-        figure = f" {metric} |" if metric else ""
-        lines = [
-            f"## {title}\n",
-            f"| name | network | trained on |{figure} file | licence |",
-            f"| --- | --- | --- |{' --- |' if metric else ''} --- | --- |",
-        ]
-        for name, entry in models().items():
-            meta, url = entry["Metadata"], entry["Weights"]
-            if (meta["Publisher"], meta.get("Boxes")) != (publisher, boxes):
-                continue
-            value = ""
-            if metric:
-                value = f" {100 * entry['Results'][0]['Metrics'][metric]:.1f} |"
-            lines.append(
-                f"| `{name}` | {entry['In Collection']} | {meta['Training Data']} |"
-                f"{value} [{Path(urlparse(url).path).suffix}]({url}) | "
-                f"{meta['License']} |"
-            )
-        parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)

@@ -1,0 +1,70 @@
+"""docs/zoo.md, made of the zoo's table: `python -m tests.docs.zoo_page` writes it."""
+
+from pathlib import Path
+from urllib.parse import urlparse
+
+from mmlitehrnet.checkpoints import zoo
+from tests.running import ROOT
+
+PAGE = ROOT / "docs/zoo.md"
+
+#: Title of a table of docs/zoo.md -> publisher and boxes of its rows, and their figure.
+TABLES = {
+    "PaddleDetection: AP with the boxes of the ground truth": (
+        "PaddleDetection", "ground truth", "AP"
+    ),
+    "OpenMMLab, COCO: AP with the boxes of a detector": ("OpenMMLab", "detector", "AP"),
+    "OpenMMLab, MPII: mean PCKh@0.5": ("OpenMMLab", "ground truth", "Mean"),
+    "timm, ImageNet-1k: for the start of a training": ("timm", None, None),
+}  # fmt: skip
+
+INTRODUCTION = """\
+# The zoo: public weights of these networks
+
+None of them was trained here. Figures, files and licences are their publishers'; AP is
+of COCO val2017. Figures of boxes of the ground truth are not comparable with those of a
+detector's boxes, which the papers print, too.
+
+`mmlitehrnet.checkpoints.zoo.fetch("openmmlab_litehrnet_18_coco_256x192")` downloads a
+file once into PyTorch's cache, `$TORCH_HOME/hub/checkpoints`, and returns the paths of
+its config and of the file. A file that ends early, or is not what the hash in its
+name says (OpenMMLab's have one, the others publish none), is never kept. All tools read
+the files as they are, see [checkpoints](checkpoints.md). Without a network, put the
+file where the message says, or give its path. Where MMEngine takes a checkpoint
+(`load_from`, `init_cfg`, `mim test --checkpoint`), `zoo:NAME` stands for the file.
+
+OpenMMLab's come by mim, too, under the names of the configs here:
+`mim download mmlitehrnet --config litehrnet_18_coco_256x192 --dest DIR`.
+`MMPoseInferencer(pose2d=NAME)` looks names up in MMPose's own metafiles only: give it
+the two paths as `pose2d` and `pose2d_weights`.
+"""
+
+
+def page() -> str:
+    """Make the text of the page."""
+    parts = [INTRODUCTION]
+    for title, (publisher, boxes, metric) in TABLES.items():
+        figure = f" {metric} |" if metric else ""
+        lines = [
+            f"## {title}\n",
+            f"| name | network | trained on |{figure} file | licence |",
+            f"| --- | --- | --- |{' --- |' if metric else ''} --- | --- |",
+        ]
+        for name, entry in zoo.models().items():
+            meta, url = entry["Metadata"], entry["Weights"]
+            if (meta["Publisher"], meta.get("Boxes")) != (publisher, boxes):
+                continue
+            value = ""
+            if metric:
+                value = f" {100 * entry['Results'][0]['Metrics'][metric]:.1f} |"
+            lines.append(
+                f"| `{name}` | {entry['In Collection']} | {meta['Training Data']} |"
+                f"{value} [{Path(urlparse(url).path).suffix}]({url}) | "
+                f"{meta['License']} |"
+            )
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
