@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmpose.registry import TRANSFORMS
+
+from .arguments import check_number
 
 
 @TRANSFORMS.register_module(force=True)
@@ -38,10 +42,8 @@ class InformationDropping(BaseTransform):
                 "radius must be two numbers of at least 0, the smaller one first, "
                 f"got {radius!r}"
             )
-        if offset < 0:
-            raise ValueError(f"offset must be a number of at least 0, got {offset!r}")
-        if not 0 <= prob <= 1:
-            raise ValueError(f"prob must be a number from 0 to 1, got {prob!r}")
+        check_number("offset", offset, 0, math.inf)
+        check_number("prob", prob, 0, 1)
         self.radius = radius
         self.offset = offset
         self.prob = prob

@@ -14,13 +14,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmpose.registry import TRANSFORMS
 
-
-def _check(name: str, value: float, low: float, high: float) -> None:
-    """Raise a ValueError unless ``value`` is a number from ``low`` to ``high``."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not low <= value <= high or math.isinf(value):
-        limits = f"of at least {low}" if math.isinf(high) else f"from {low} to {high}"
-        raise ValueError(f"{name} must be a number {limits}, got {value!r}")
+from .arguments import check_number
 
 
 @TRANSFORMS.register_module(force=True)
@@ -44,8 +38,8 @@ class RandomBBoxShift(BaseTransform):
 
     def __init__(self, shift_factor: float = 0.16, shift_prob: float = 0.3) -> None:
         super().__init__()
-        _check("shift_factor", shift_factor, 0, math.inf)
-        _check("shift_prob", shift_prob, 0, 1)
+        check_number("shift_factor", shift_factor, 0, math.inf)
+        check_number("shift_prob", shift_prob, 0, 1)
         self.shift_factor = shift_factor
         self.shift_prob = shift_prob
 
@@ -100,9 +94,9 @@ class RandomScaleRotation(BaseTransform):
     ) -> None:
         super().__init__()
         # A factor of 1 would make boxes of no size.
-        _check("scale_factor", scale_factor, 0, 0.99)
-        _check("rotate_factor", rotate_factor, 0, math.inf)
-        _check("rotate_prob", rotate_prob, 0, 1)
+        check_number("scale_factor", scale_factor, 0, 0.99)
+        check_number("rotate_factor", rotate_factor, 0, math.inf)
+        check_number("rotate_prob", rotate_prob, 0, 1)
         self.scale_factor = scale_factor
         self.rotate_factor = rotate_factor
         self.rotate_prob = rotate_prob
