@@ -52,13 +52,13 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + "annotations/person_keypoints_val2017.json")
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_epochs=10, val_interval=2)
+train_cfg = dict(max_epochs=8, val_interval=2)
 optim_wrapper = dict(optimizer=dict(lr=4e-3))
 # The rate rises and falls, and what is tested and kept is a moving average of the
 # weights: the result hardly depends on the rounding of a machine.
 param_scheduler = [
     dict(type="LinearLR", begin=0, end=100, start_factor=0.05, by_epoch=False),
-    dict(type="CosineAnnealingLR", T_max=10, by_epoch=True, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", T_max=8, by_epoch=True, convert_to_iter_based=True),
 ]
 custom_hooks = [
     *_base_.custom_hooks,
