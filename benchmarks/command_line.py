@@ -108,7 +108,7 @@ class Page:
         self.add(*(f"{key}: {value}  " for key, value in facts.items()), "")
         if columns:
             rules = ("---:" if ":." in cell else "---" for cell in columns.values())
-            self.add(_table_line(columns), _table_line(rules))
+            self.add(table_line(columns), table_line(rules))
 
     def add(self, *lines: str) -> None:
         """Add lines."""
@@ -125,7 +125,7 @@ class Page:
         self.numbers["rows"].append(numbers | dict(timing=timing._asdict()))
         known = {k: _Nothing() if v is None else v for k, v in numbers.items()}
         cells = (c.format(timing=timing, **known) for c in self.columns.values())
-        self.add(_table_line(cells))
+        self.add(table_line(cells))
 
     def fail(self, what: str, error: Exception) -> None:
         """Tell on standard error what cannot be run, which is a result."""
@@ -134,5 +134,6 @@ class Page:
         print(message, file=sys.stderr, flush=True)
 
 
-def _table_line(cells: Iterable[str]) -> str:
+def table_line(cells: Iterable[str]) -> str:
+    """Write a line of a table."""
     return f"| {' | '.join(cells)} |"

@@ -43,7 +43,7 @@ FULL = dict(
     repetitions=20,
     lite=shlex.join(_LITE),
     trained=shlex.join((*_LITE, "Dite-HRNet-18")),
-    peers=shlex.join((*_LITE, "HRNet-W32", "RTMPose-t")),
+    peers=shlex.join((*_LITE, "Small HRNet-W16", "RTMPose-t")),
 )
 _TINY = dict.fromkeys(("lite", "trained", "peers"), "'Naive Lite-HRNet-18'")
 _FEW = dict(epochs=1, loader=2, training=2, inference=1, repetitions=2)

@@ -3,7 +3,8 @@
     python -m benchmarks.inference --out work_dirs/inference
     python -m benchmarks.inference --runtimes onnxruntime --profile
 
-All networks of a runtime take turns of a few calls in one process. Written are a table,
+All networks of a runtime take turns of a few calls in one process, on one thread, on
+all, and side by side in streams of one thread each. Written are a table,
 ``inference.json`` and ``inference.png``, latency against the published AP. With
 ``--profile`` it is told where the time goes instead, operator by operator.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import NamedTuple
 
@@ -20,24 +22,49 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.command_line import Page, at_least, image_size, new_parser
+from benchmarks.command_line import Page, at_least, image_size, new_parser, table_line
 from benchmarks.networks import BASELINE, CANDIDATES, TensorMode, variants
 from benchmarks.plot import plot
-from benchmarks.runtimes import RUNTIMES, Runtime, peak_gflops
+from benchmarks.runtimes import RUNTIMES, OpenOn, Runtime, peak_gflops
 from benchmarks.timing import Call, interleave, machine
 
-#: Titles of the table's columns, and formats of their cells.
-COLUMNS = {
-    "runtime": "{runtime}",
-    "size": "{size}",
-    "batch": "{batch}",
-    "network": "{network}",
-    "median ms": "{timing.median:.2f}",
-    "quartiles": "{timing.low:.2f}-{timing.high:.2f}",
-    "best": "{timing.best:.2f}",
-    f"{BASELINE} / this": "{ratio:.2f}",
-    "of the machine's peak": "{share:.0%}",
-}
+
+class Way(NamedTuple):
+    """How a network is given the threads.
+
+    Attributes:
+        threads: Threads that one call computes on.
+        streams: Calls side by side.
+    """
+
+    threads: int
+    streams: int = 1
+
+    def __str__(self) -> str:
+        """Name it in a table."""
+        if self.streams > 1:
+            return f"{self.streams} streams"
+        return f"{self.threads} thread{'s' * (self.threads > 1)}"
+
+    @property
+    def unit(self) -> str:
+        """What a table says of it: milliseconds of a call, or images a second."""
+        return "images/s" if self.streams > 1 else "ms"
+
+    def open(self, open_on: OpenOn) -> Call:
+        """Open a network; a call is one of each stream."""
+        if self.streams == 1:
+            return open_on(self.threads)
+        calls = [open_on(self.threads) for _ in range(self.streams)]
+        pool = ThreadPoolExecutor(self.streams)
+        return lambda: list(pool.map(lambda call: call(), calls))
+
+
+def ways(runtime: Runtime, threads: int) -> list[Way]:
+    """One thread, all of them together, and all of them in streams."""
+    if runtime.device != "cpu" or threads == 1:
+        return [Way(threads)]
+    return [Way(1), Way(threads), Way(1, streams=threads)]
 
 
 class Setting(NamedTuple):
@@ -69,6 +96,33 @@ class Setting(NamedTuple):
             yield from variants(name, self.size, target).items()
 
 
+def open_all(
+    setting: Setting, args: argparse.Namespace, page: Page
+) -> tuple[dict[tuple[str, Way], Call], dict[str, float]]:
+    """Open all networks of a setting in all ways.
+
+    Returns:
+        Label and way to a call, and label to the floating-point operations of a batch.
+        What cannot be run is told on the page.
+    """
+    runtime, images = RUNTIMES[setting.runtime], setting.images()
+    calls: dict[tuple[str, Way], Call] = {}
+    operations: dict[str, float] = {}
+    for label, network in setting.networks(args.networks):
+        if label in CANDIDATES:  # As it is trained: what has to be computed.
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                network(images[:1])
+            flops = counter.get_total_flops() * setting.batch
+        operations[label] = flops
+        try:
+            open_on = runtime.prepared(network, images)
+            for way in ways(runtime, args.threads):
+                calls[label, way] = way.open(open_on)
+        except Exception as error:
+            page.fail(f"{label}, {setting.text}", error)
+    return calls, operations
+
+
 def measure(
     setting: Setting, args: argparse.Namespace, peak: float, page: Page
 ) -> dict[str, float]:
@@ -78,38 +132,42 @@ def measure(
         setting: The setting.
         args: The command line.
         peak: What the machine could do, in 1e9 operations per second.
-        page: Where the results go.
+        page: Where the results go: medians as a table, and everything as JSON.
 
     Returns:
-        Label of each network to its median in milliseconds.
+        Label of each network to its median on all threads in milliseconds.
     """
-    runtime, images = RUNTIMES[setting.runtime], setting.images()
-    calls: dict[str, Call] = {}
-    limits: dict[str, float] = {}
-    for label, network in setting.networks(args.networks):
-        if label in CANDIDATES:  # As it is trained: what has to be computed.
-            with torch.no_grad(), FlopCounterMode(display=False) as counter:
-                network(images[:1])
-            limit = counter.get_total_flops() * setting.batch / peak / 1e6
-        limits[label] = limit
-        try:
-            calls[label] = runtime.start(network, images, args.threads)
-        except Exception as error:
-            page.fail(f"{label}, {setting.text}", error)
+    calls, operations = open_all(setting, args, page)
     timings = interleave(calls, args.repetitions, args.warmup, args.burst)
-    for label, timing in timings.items():
-        base = timings.get(BASELINE)
-        page.add_row(
-            timing,
-            runtime=setting.runtime,
-            network=label,
-            size=_text(setting.size),
-            batch=setting.batch,
-            ratio=base.median / timing.median if base else None,
-            limit=limits[label],
-            share=limits[label] / timing.median,
-        )
-    return {label: timing.median for label, timing in timings.items()}
+    found = ways(RUNTIMES[setting.runtime], args.threads)
+    titles = ["network", *(f"{way}: {way.unit}" for way in found)]
+    page.add(f"### {setting.text}", "", f"In parentheses: {BASELINE} / this.", "")
+    page.add(table_line(titles), table_line(["---", *["---:"] * len(found)]))
+    for label in dict.fromkeys(label for label, _ in timings):
+        cells = [label]
+        for way in found:
+            timing, base = timings[label, way], timings.get((BASELINE, way))
+            ratio = base.median / timing.median if base else None
+            rate = 1e3 * setting.batch * way.streams / timing.median
+            cell = f"{rate:.0f}" if way.streams > 1 else f"{timing.median:.2f}"
+            cells.append(f"{cell} ({ratio:.2f})" if ratio else cell)
+            page.numbers["rows"].append(
+                dict(
+                    runtime=setting.runtime,
+                    size=_text(setting.size),
+                    batch=setting.batch,
+                    network=label,
+                    **way._asdict(),
+                    timing=timing._asdict(),
+                    rate=rate,
+                    ratio=ratio,
+                    limit=operations[label] * way.streams / peak / 1e6,
+                )
+            )
+        page.add(table_line(cells))
+    page.add("")
+    together = Way(args.threads)
+    return {label: t.median for (label, way), t in timings.items() if way == together}
 
 
 def measure_all(settings: list[Setting], args: argparse.Namespace) -> Page:
@@ -126,7 +184,7 @@ def measure_all(settings: list[Setting], args: argparse.Namespace) -> Page:
         "calls in a turn": args.burst,
         **{f"peak GFLOP/s, {kind}": round(peak, 1) for kind, peak in peaks.items()},
     }
-    page = Page(args.out, "inference", facts, COLUMNS)
+    page = Page(args.out, "inference", facts)
     drawn: dict[str, dict[str, float]] = {}
     for setting in settings:
         peak = peaks[_kind(RUNTIMES[setting.runtime])]

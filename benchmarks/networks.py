@@ -45,18 +45,15 @@ _OURS = "configs/pose/{}_coco_256x192.py"
 #: Name -> network.
 CANDIDATES: dict[str, Candidate] = {
     BASELINE: Candidate(_ZOO.format("litehrnet-18"), 64.2, mmpose_backbone=True),
-    "Lite-HRNet-30 (MMPose)": Candidate(
-        _ZOO.format("litehrnet-30"), 67.6, mmpose_backbone=True
-    ),
-    "HRNet-W32": Candidate(_ZOO.format("hrnet-w32"), 74.6),
     "MobileNetV2": Candidate(_ZOO.format("mobilenetv2"), 64.8),
-    "ShuffleNetV2": Candidate(_ZOO.format("shufflenetv2"), 60.2),
-    "ResNet-50": Candidate(_ZOO.format("res50"), 71.8),
     "RTMPose-t": Candidate(_RTM.format("t"), 68.2),
     "RTMPose-s": Candidate(_RTM.format("s"), 71.6),
     "Small HRNet-W16": Candidate(_OURS.format("small_hrnet_w16"), 55.2, ours=True),
     "Naive Lite-HRNet-18": Candidate(
         _OURS.format("naive_litehrnet_18"), 62.5, ours=True
+    ),
+    "Wider Naive Lite-HRNet-18": Candidate(
+        _OURS.format("wider_naive_litehrnet_18"), 65.7, ours=True
     ),
     "Lite-HRNet-18": Candidate(_OURS.format("litehrnet_18"), 64.8, ours=True),
     "Lite-HRNet-30": Candidate(_OURS.format("litehrnet_30"), 67.2, ours=True),

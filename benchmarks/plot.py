@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.networks import CANDIDATES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
+#: What is drawn in which colour.
+COLORS = {
+    "deployed": "tab:red",
+    "as trained": "tab:orange",
+    "other networks": "tab:gray",
+}
+# Where a label may be, in points from the upper right of what it belongs to.
+_PLACES = [(across, up) for up in (4, -9, 11, -16, 18, -23, 25) for across in (4, -4)]
 
 
 def plot(latencies: Mapping[str, Mapping[str, float]], path: Path) -> None:
@@ -21,23 +35,60 @@ def plot(latencies: Mapping[str, Mapping[str, float]], path: Path) -> None:
     from matplotlib import pyplot, ticker
 
     count = len(latencies)
-    figure, axes = pyplot.subplots(1, count, figsize=(5.5 * count, 5), squeeze=False)
+    size = 5.5 * count, 5
+    figure, axes = pyplot.subplots(1, count, figsize=size, dpi=130, squeeze=False)
     for axis, (runtime, networks) in zip(axes[0], latencies.items()):
-        for label, latency in networks.items():
-            name = label.removesuffix(", deployed")
-            deployed, ours = name != label, CANDIDATES[name].ours
-            color = "tab:red" if deployed else "tab:orange" if ours else "tab:gray"
-            point = latency, CANDIDATES[name].ap
-            axis.scatter(*point, color=color)
-            offset = (3, -8 if ours and not deployed else 3)
-            axis.annotate(label, point, offset, textcoords="offset points", fontsize=6)
         axis.set(
             title=runtime, xlabel="median latency, ms", ylabel="COCO AP", xscale="log"
         )
+        for kind, color in COLORS.items():
+            names = [name for name in networks if _kind(name) == kind]
+            places = [(networks[name], _ap(name)) for name in names]
+            axis.scatter(*zip(*places) if places else ([], []), color=color, label=kind)
+        axis.legend(loc="lower right", fontsize=7)
+        axis.margins(x=0.2, y=0.1)
         axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(ticker.ScalarFormatter())
         axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.grid(alpha=0.3)
     figure.tight_layout()
-    figure.savefig(path, dpi=130)
+    for axis, networks in zip(axes[0], latencies.values()):
+        # A deployed network is named beside what it is trained as.
+        lines = {}
+        for name in filter(CANDIDATES.get, networks):
+            both = networks[name], networks.get(f"{name}, deployed", networks[name])
+            (lines[name],) = axis.plot(both, [_ap(name)] * 2, "tab:orange", lw=0.5)
+        figure.canvas.draw()  # Settles where everything is.
+        taken = [line.get_window_extent().padded(6) for line in lines.values()]
+        for name, line in lines.items():
+            point = max(line.get_xdata()), _ap(name)
+            taken.append(_write(axis, name, point, taken))
+    figure.savefig(path)
     pyplot.close(figure)
+
+
+def _ap(label: str) -> float:
+    return CANDIDATES[label.removesuffix(", deployed")].ap
+
+
+def _kind(label: str) -> str:
+    if label not in CANDIDATES:
+        return "deployed"
+    return "as trained" if CANDIDATES[label].ours else "other networks"
+
+
+def _write(
+    axis: Axes, label: str, point: tuple[float, float], taken: list[Bbox]
+) -> Bbox:
+    """Write a label beside a point where none is yet; return where."""
+    for place in _PLACES:
+        side = "left" if place[0] > 0 else "right"
+        text = axis.annotate(
+            label, point, place, textcoords="offset points", fontsize=6, ha=side
+        )
+        box = text.get_window_extent()
+        if not any(box.overlaps(other) for other in taken):
+            break
+        if place != _PLACES[-1]:
+            text.remove()
+    return box

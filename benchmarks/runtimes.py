@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -20,8 +21,10 @@ from benchmarks.profiling import NodeTime, node_table, operator_table
 from benchmarks.timing import Call, interleave
 from mmlitehrnet.deploy.cuda_graph import CudaGraph
 
-#: ``prepare(network, images, num_threads)`` gives a call to time.
-Prepare = Callable[[nn.Module, Tensor, int], Call]
+#: ``open_on(num_threads)`` gives a call to time, on so many threads of the CPU.
+OpenOn = Callable[[int], Call]
+#: ``prepare(network, images)`` gives an :data:`OpenOn`.
+Prepare = Callable[[nn.Module, Tensor], OpenOn]
 
 
 def compile_network(network: nn.Module) -> Callable[..., Any]:
@@ -36,27 +39,45 @@ def compile_network(network: nn.Module) -> Callable[..., Any]:
     return torch.compile(network)
 
 
-def _eager(network: nn.Module, x: Tensor, num_threads: int) -> Call:
-    return torch.inference_mode()(lambda: network(x))
+def _on_threads(network: Callable[[Tensor], object], x: Tensor) -> OpenOn:
+    def open_on(num_threads: int) -> Call:
+        def call() -> object:
+            if torch.get_num_threads() != num_threads:
+                torch.set_num_threads(num_threads)  # of the calling thread
+            return network(x)
+
+        return call
+
+    return open_on
 
 
-def _compiled(network: nn.Module, x: Tensor, num_threads: int) -> Call:
+def _eager(network: nn.Module, x: Tensor) -> OpenOn:
+    return _on_threads(torch.inference_mode()(lambda images: network(images)), x)
+
+
+def _compiled(network: nn.Module, x: Tensor) -> OpenOn:
     compiled = compile_network(network)
-    return torch.no_grad()(lambda: compiled(x))
+    return _on_threads(torch.no_grad()(lambda images: compiled(images)), x)
 
 
-def _cuda_graph(network: nn.Module, x: Tensor, num_threads: int) -> Call:
-    graph = CudaGraph(network, x)
-    return lambda: graph(x)
+def _cuda_graph(network: nn.Module, x: Tensor) -> OpenOn:
+    return _on_threads(CudaGraph(network, x), x)
+
+
+def _trace(network: nn.Module, x: Tensor) -> bytes:
+    from mmlitehrnet.deploy.export import trace_to_onnx
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        trace_to_onnx(network, x, path)
+        return path.read_bytes()
 
 
 def _onnxruntime_call(
-    network: nn.Module, x: Tensor, num_threads: int, **settings: object
+    file: bytes, x: Tensor, num_threads: int, **settings: object
 ) -> tuple[Any, Call]:
     """A session with further settings of its options, and a call of it."""
     import onnxruntime
-
-    from mmlitehrnet.deploy.export import trace_to_onnx
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
@@ -65,18 +86,16 @@ def _onnxruntime_call(
     options.add_session_config_entry("session.force_spinning_stop", "1")
     for name, value in settings.items():
         setattr(options, name, value)
-    with TemporaryDirectory() as folder:
-        path = str(Path(folder) / "network.onnx")
-        trace_to_onnx(network, x, path)
-        session = onnxruntime.InferenceSession(
-            path, options, providers=["CPUExecutionProvider"]
-        )
+    session = onnxruntime.InferenceSession(
+        file, options, providers=["CPUExecutionProvider"]
+    )
     inputs = {session.get_inputs()[0].name: x.numpy()}
     return session, lambda: session.run(None, inputs)
 
 
-def _onnxruntime(network: nn.Module, x: Tensor, num_threads: int) -> Call:
-    return _onnxruntime_call(network, x, num_threads)[1]
+def _onnxruntime(network: nn.Module, x: Tensor) -> OpenOn:
+    file = _trace(network, x)
+    return lambda num_threads: _onnxruntime_call(file, x, num_threads)[1]
 
 
 def _onnxruntime_nodes(
@@ -84,7 +103,8 @@ def _onnxruntime_nodes(
 ) -> Iterable[NodeTime]:
     with TemporaryDirectory() as folder:
         settings = dict(enable_profiling=True, profile_file_prefix=f"{folder}/profile")
-        session, call = _onnxruntime_call(network, x, num_threads, **settings)
+        file = _trace(network, x)
+        session, call = _onnxruntime_call(file, x, num_threads, **settings)
         for _ in range(runs):
             call()
         events = json.loads(Path(session.end_profiling()).read_text())
@@ -94,35 +114,33 @@ def _onnxruntime_nodes(
 
 
 def _openvino_call(
-    network: nn.Module, x: Tensor, num_threads: int, **settings: object
+    file: bytes, x: Tensor, num_threads: int, **settings: object
 ) -> tuple[Any, Call]:
     """A request of a model compiled with further settings, and a call of it."""
     import openvino
 
-    from mmlitehrnet.deploy.export import trace_to_onnx
-
-    settings |= {
+    settings = {
         "INFERENCE_NUM_THREADS": num_threads,
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
-    }
-    with TemporaryDirectory() as folder:
-        path = str(Path(folder) / "network.onnx")
-        trace_to_onnx(network, x, path)
-        compiled = openvino.Core().compile_model(path, "CPU", settings)
+    } | settings
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(file), "CPU", settings)
     request = compiled.create_infer_request()
     inputs = {0: x.numpy()}
     return request, lambda: request.infer(inputs, share_inputs=True)
 
 
-def _openvino(network: nn.Module, x: Tensor, num_threads: int) -> Call:
-    return _openvino_call(network, x, num_threads)[1]
+def _openvino(network: nn.Module, x: Tensor, **settings: object) -> OpenOn:
+    file = _trace(network, x)
+    return lambda num_threads: _openvino_call(file, x, num_threads, **settings)[1]
 
 
 def _openvino_nodes(
     network: nn.Module, x: Tensor, num_threads: int, runs: int
 ) -> Iterable[NodeTime]:
-    request, call = _openvino_call(network, x, num_threads, PERF_COUNT=True)
+    file = _trace(network, x)
+    request, call = _openvino_call(file, x, num_threads, PERF_COUNT=True)
     for _ in range(runs):
         call()
         for info in request.get_profiling_info():
@@ -135,7 +153,8 @@ class Runtime(NamedTuple):
     """Something that runs networks.
 
     Attributes:
-        prepare: ``prepare(network, images, num_threads)`` gives a call to time.
+        prepare: ``prepare(network, images)`` gives ``open_on(num_threads)``, which
+            gives a call to time.
         target: Runtime that our networks are deployed for.
         device: Where network and images are: ``'cpu'`` or ``'cuda'``.
         dtype: Type of weights and images.
@@ -151,26 +170,37 @@ class Runtime(NamedTuple):
         None
     )
 
-    def start(self, network: nn.Module, images: Tensor, num_threads: int) -> Call:
-        """Prepare a call that waits for its device, and make it once.
+    def prepared(self, network: nn.Module, images: Tensor) -> OpenOn:
+        """Prepare a network to be opened on some number of threads.
+
+        What is opened is called once: it compiles, or fails here. Calls wait for
+        their device.
 
         Args:
             network: Maps images to a map or a tuple of maps; it is moved to the
                 device and turned into the type.
             images: Images (N, 3, H, W).
-            num_threads: Threads on the CPU.
         """
         there = self.device, self.dtype
-        call = self.prepare(network.to(*there), images.to(*there), num_threads)
+        open_on = self.prepare(network.to(*there), images.to(*there))
 
-        def synchronised() -> object:
-            result = call()
-            torch.cuda.synchronize()
-            return result
+        def open_and_call(num_threads: int) -> Call:
+            call = open_on(num_threads)
 
-        started = synchronised if self.device == "cuda" else call
-        started()  # Compiles, and fails here if the network cannot be run.
-        return started
+            def synchronised() -> object:
+                result = call()
+                torch.cuda.synchronize()
+                return result
+
+            call = synchronised if self.device == "cuda" else call
+            call()
+            return call
+
+        return open_and_call
+
+    def start(self, network: nn.Module, images: Tensor, num_threads: int) -> Call:
+        """Open a network on a number of threads, see :meth:`prepared`."""
+        return self.prepared(network, images)(num_threads)
 
     def profile(
         self, network: nn.Module, images: Tensor, num_threads: int, rows: int
@@ -196,6 +226,9 @@ RUNTIMES: dict[str, Runtime] = {
     "onnxruntime": Runtime(_onnxruntime, "onnxruntime", node_times=_onnxruntime_nodes),
     "openvino": Runtime(_openvino, "openvino", node_times=_openvino_nodes),
     "pytorch-bf16": Runtime(_eager, dtype=torch.bfloat16),
+    "openvino-bf16": Runtime(
+        partial(_openvino, INFERENCE_PRECISION_HINT="bf16"), "openvino"
+    ),
 }
 
 #: How CUDA devices are used, and in which precisions of weights and maps.
@@ -239,6 +272,6 @@ def peak_gflops(
     calls = {"pytorch": eager.start(_Square(), matrix, num_threads)}
     if eager == RUNTIMES["pytorch"]:
         with suppress(ImportError):
-            calls["onnxruntime"] = _onnxruntime(_Square(), matrix, num_threads)
+            calls["onnxruntime"] = _onnxruntime(_Square(), matrix)(num_threads)
     timings = interleave(calls, repetitions, 2)
     return 2 * side**3 / min(t.best for t in timings.values()) / 1e6

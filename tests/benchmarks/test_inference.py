@@ -1,6 +1,8 @@
 """The benchmark of inference measures what it says, on few repetitions."""
 
 import json
+from itertools import combinations
+from threading import Barrier, get_ident
 
 import onnx
 import pytest
@@ -8,6 +10,7 @@ import torch
 
 from benchmarks import inference
 from benchmarks.networks import BASELINE, CANDIDATES, TensorMode, build, variants
+from benchmarks.plot import plot
 from benchmarks.runtimes import RUNTIMES, Runtime, peak_gflops
 from mmlitehrnet.deploy.export import trace_to_onnx
 
@@ -16,6 +19,31 @@ FLOAT32 = "cpu", torch.float32
 
 def test_peak_is_plausible():
     assert 1 < peak_gflops(*FLOAT32, 1, side=256, repetitions=3) < 1e6
+
+
+def test_streams_run_side_by_side():
+    """Two calls that wait for each other end, and each has a thread of its own."""
+    barrier, opened = Barrier(2), []
+
+    def open_on(num_threads):
+        opened.append(num_threads)
+        return lambda: (barrier.wait(timeout=30), get_ident())
+
+    both = inference.Way(threads=1, streams=2).open(open_on)()
+    assert opened == [1, 1]
+    assert len({thread for _, thread in both}) == 2
+
+
+def test_a_call_computes_on_as_many_threads_as_it_was_opened_on():
+    class Threads(torch.nn.Module):
+        def forward(self, x):
+            return torch.get_num_threads()
+
+    before = torch.get_num_threads()
+    open_on = RUNTIMES["pytorch"].prepared(Threads(), torch.zeros(1))
+    one, two = open_on(1), open_on(2)
+    assert [one(), two(), one()] == [1, 2, 1]
+    torch.set_num_threads(before)
 
 
 def test_lower_precision_is_another_runtime():
@@ -67,13 +95,17 @@ def test_table_json_and_plot(tmp_path, capsys, monkeypatch):
     arguments = ["--out", str(tmp_path), "--runtimes", "pytorch", "onnxruntime"]
     arguments += ["--networks", *networks, "--sizes", "256x192", "--batches", "1"]
     arguments += ["--repetitions", "2", "--burst", "1"]
-    arguments += ["--warmup", "1", "--threads", "1"]
+    arguments += ["--warmup", "1", "--threads", "2"]
     assert inference.main(arguments) == 0
     result = json.loads((tmp_path / "inference.json").read_text())
     expected = [*networks[:2], "Lite-HRNet-18, deployed", networks[2]]
     for runtime in ("pytorch", "onnxruntime"):
-        rows = [row for row in result["rows"] if row["runtime"] == runtime]
-        assert [row["network"] for row in rows] == expected
+        all_rows = [row for row in result["rows"] if row["runtime"] == runtime]
+        for threads, streams in ((1, 1), (2, 1), (1, 2)):
+            way = dict(threads=threads, streams=streams)
+            rows = [row for row in all_rows if row.items() >= way.items()]
+            assert [row["network"] for row in rows] == expected
+        rows = [row for row in all_rows if row["threads"] == 2]
         # About 200 million multiply-accumulates of convolutions.
         assert 3.8 < rows[1]["limit"] < 4.2
         assert rows[1]["limit"] == rows[2]["limit"]
@@ -81,16 +113,35 @@ def test_table_json_and_plot(tmp_path, capsys, monkeypatch):
     assert {"processor", "threads", "calls in a turn"} <= set(result["machine"])
     assert result["machine"]["peak GFLOP/s, cpu float32"] == 100
     table = (tmp_path / "inference.md").read_text()
-    assert table.count("| pytorch |") == 4
+    title = "| network | 1 thread: ms | 2 threads: ms | 2 streams: images/s |"
+    assert table.count(title) == 2
+    assert table.count("| RTMPose-t |") == 2
+    streamed = next(row for row in result["rows"] if row["streams"] == 2)
+    assert f"| {2e3 / streamed['timing']['median']:.0f} (1.00) |" in table
     assert table == capsys.readouterr().out
     assert (tmp_path / "inference.png").stat().st_size > 10_000
 
 
+def test_no_two_labels_of_the_plot_overlap(tmp_path, monkeypatch):
+    """Not even where all networks are alike, and none is cut off."""
+    kept = []
+    monkeypatch.setattr("matplotlib.pyplot.close", kept.append)
+    names = ["RTMPose-t", "MobileNetV2", "Lite-HRNet-18", "Naive Lite-HRNet-18"]
+    latencies = {name: 10.0 for name in names} | {"Lite-HRNet-18, deployed": 9.9}
+    monkeypatch.setattr("benchmarks.plot._ap", lambda _: 65.0)
+    plot({"pytorch": latencies}, tmp_path / "plot.png")
+    (axis,) = kept[0].axes
+    labels = {text.get_text(): text.get_window_extent() for text in axis.texts}
+    assert sorted(labels) == sorted(names)
+    for one, other in combinations(labels.values(), 2):
+        assert not one.overlaps(other)
+
+
 def test_what_cannot_be_run_does_not_stop_the_rest(capsys, monkeypatch):
-    def refuse(network, images, num_threads):
+    def refuse(network, images):
         if getattr(network.model.backbone, "deploy", False):
             raise RuntimeError("no such operator")
-        return lambda: network(images)
+        return lambda num_threads: lambda: network(images)
 
     monkeypatch.setitem(RUNTIMES, "pytorch", Runtime(refuse))
     arguments = ["--runtimes", "pytorch", "--networks", "Naive Lite-HRNet-18"]
