@@ -98,12 +98,16 @@ def read_pdparams(path: Path) -> dict[str, Tensor]:
         raise ValueError("it is no dict of arrays as paddle.save writes it")
     content.pop(PADDLE_NAMES, None)
     for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, np.ndarray):
+        is_array = isinstance(value, np.ndarray) and value.dtype.kind not in "US"
+        if not isinstance(name, str) or not is_array:
             raise ValueError(
-                f"it holds a {type(value).__name__} under {name!r}: only arrays are "
-                "weights"
+                f"what it holds under {name!r} is not a named array of numbers, but a "
+                f"{type(value).__name__}"
             )
-    return {name: torch.tensor(value) for name, value in content.items()}
+    return {
+        name: torch.tensor(value.astype(value.dtype.newbyteorder("=")))
+        for name, value in content.items()
+    }
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

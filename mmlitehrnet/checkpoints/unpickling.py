@@ -15,6 +15,7 @@ import collections
 import datetime
 import pathlib
 import pickle
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -25,8 +26,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from torch import Tensor, nn
 
-#: Types of numbers in arrays, in the byte order of this machine, by the codes that
-#: files have for them.
+#: Types of numbers in arrays, by the codes that files have for them.
 NUMBERS = {
     np.dtype(code).str[1:]: np.dtype(code)
     for code in ("?", *np.typecodes["AllInteger"], *"efdFD")
@@ -75,20 +75,81 @@ def get_method(owner: object, name: str) -> Callable:
     )
 
 
-def get_number_type(code: str, *_: object) -> np.dtype:
-    """Stand in for ``numpy.dtype``.
+class ArrayType:
+    """Stand in for ``numpy.dtype``: what an array consists of.
 
-    What comes out is NumPy's own instance, which takes no state from a file.
+    NumPy's own would take parts and sizes from a file, and then read memory by them.
+    This one takes the byte order.
+
+    Args:
+        code: A code of :data:`NUMBERS`, or one for texts of some length.
+
+    Attributes:
+        dtype: The real type.
 
     Raises:
-        pickle.UnpicklingError: If the code is not one of :data:`NUMBERS`.
+        pickle.UnpicklingError: If the code is another one.
     """
-    if code not in NUMBERS:
-        raise pickle.UnpicklingError(
-            f"a checkpoint may hold arrays of {', '.join(NUMBERS)} only; this one has "
-            f"{code!r}"
-        )
-    return NUMBERS[code]
+
+    def __init__(self, code: str, *_: object) -> None:
+        if code not in NUMBERS and not re.fullmatch(r"[US]\d{1,9}", code):
+            raise pickle.UnpicklingError(
+                f"a checkpoint may hold arrays of {', '.join(NUMBERS)} and of texts "
+                f"only; this one has {code!r}"
+            )
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: object) -> None:
+        """Take the byte order of a file, and nothing else."""
+        match state:
+            case (_, "<" | ">" | "|" | "=" as order, None, None, None, *_):
+                self.dtype = self.dtype.newbyteorder(order)
+            case _:
+                raise pickle.UnpicklingError(
+                    "a checkpoint may hold no arrays of records"
+                )
+
+    def __reduce__(self) -> str | tuple:
+        """Be the real type, where it is saved again."""
+        return self.dtype.__reduce__()
+
+    def __eq__(self, other: object) -> bool:
+        """Compare as the real type."""
+        return bool(self.dtype == other)
+
+    def __hash__(self) -> int:
+        """Hash as the real type."""
+        return hash(self.dtype)
+
+
+class Array(np.ndarray):
+    """Stand in for the array that a file fills; saved again, it is NumPy's own."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Take shape and values of a file, if they are numbers or texts."""
+        match state:
+            case (version, shape, ArrayType(dtype=dtype), columns_first, bytes(data)):
+                super().__setstate__((version, shape, dtype, columns_first, data))
+            case _:
+                raise pickle.UnpicklingError(
+                    "a checkpoint may hold no arrays of objects"
+                )
+
+    def __reduce__(self) -> str | tuple:
+        """Be one of NumPy's."""
+        return self.view(np.ndarray).__reduce__()
+
+
+def new_scalar(kind: ArrayType, data: bytes) -> Any:
+    """Stand in for NumPy's ``scalar``.
+
+    Raises:
+        pickle.UnpicklingError: If it is to be of another type than :class:`ArrayType`
+            allows.
+    """
+    if not isinstance(kind, ArrayType) or not isinstance(data, bytes):
+        raise pickle.UnpicklingError("a checkpoint may hold no scalars of objects")
+    return np.ndarray((), kind.dtype, data or None)[()]
 
 
 def array_type(*_: object) -> None:
@@ -100,7 +161,7 @@ def array_type(*_: object) -> None:
     raise pickle.UnpicklingError("a checkpoint may not call numpy.ndarray")
 
 
-def new_array(kind: object, *_: object) -> np.ndarray:
+def new_array(kind: object, *_: object) -> Array:
     """Stand in for NumPy's ``_reconstruct``: make the array that is then filled.
 
     Raises:
@@ -110,7 +171,7 @@ def new_array(kind: object, *_: object) -> np.ndarray:
         raise pickle.UnpicklingError(
             f"a checkpoint may hold arrays of numpy.ndarray only, not of {kind!r}"
         )
-    return np.empty(0)
+    return np.empty(0).view(Array)
 
 
 def encode(text: str, encoding: str) -> bytes:
@@ -122,6 +183,11 @@ def encode(text: str, encoding: str) -> bytes:
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"it asks for the codec {encoding!r}")
     return text.encode(encoding)
+
+
+def no_bytes() -> bytes:
+    """Stand in for ``bytes``, of which files call for an empty array's values."""
+    return b""
 
 
 def default_dict(*_: object) -> dict:
@@ -137,12 +203,12 @@ MMENGINE_GLOBALS: dict[str, Callable] = {
     "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
     f"{OneCycleParamScheduler.__module__}.OneCycleParamScheduler": one_cycle,
     "numpy.ndarray": array_type,
-    "numpy.dtype": get_number_type,
+    "numpy.dtype": ArrayType,
+    "builtins.bytes": no_bytes,
 }
-_new_scalar: Any = np.float64(0).__reduce__()[0]
 for _module in NUMPY_MODULES:
     MMENGINE_GLOBALS[f"{_module}._reconstruct"] = new_array
-    MMENGINE_GLOBALS[f"{_module}.scalar"] = _new_scalar
+    MMENGINE_GLOBALS[f"{_module}.scalar"] = new_scalar
 
 #: Values that users keep in ``meta`` -> what they get. A path of another system comes
 #: out as one that opens no file.
@@ -161,7 +227,7 @@ for _module in ("pathlib", "pathlib._local"):  # the latter is CPython 3.13's
         META_GLOBALS[f"{_module}.{_system}Path"] = pathlib.Path if _own else _pure
 
 _BUILTINS = (
-    "bool", "int", "float", "complex", "str", "bytes", "bytearray", "set", "frozenset",
+    "bool", "int", "float", "complex", "str", "bytearray", "set", "frozenset",
     "list", "tuple", "dict", "slice", "range",
 )  # fmt: skip
 _REBUILD = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
@@ -222,6 +288,5 @@ def torch_safe_globals() -> list[Callable | tuple[Callable, str]]:
     """
     return [
         *((value, name) for name, value in (MMENGINE_GLOBALS | META_GLOBALS).items()),
-        (np.ndarray, "ndarray"),
-        *((type(number), f"dtype {code}") for code, number in NUMBERS.items()),
+        (Array, "ndarray"),  # so that a file may fill one
     ]

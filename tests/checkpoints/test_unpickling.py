@@ -5,6 +5,7 @@ import datetime
 import os
 import pathlib
 import pickle
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,11 @@ from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.utils import digit_version
 
 import mmlitehrnet  # noqa: F401  Lets PyTorch load the checkpoints, too.
-from mmlitehrnet.checkpoints import UntrustedCheckpointError, load_checkpoint
+from mmlitehrnet.checkpoints import (
+    CheckpointError,
+    UntrustedCheckpointError,
+    load_checkpoint,
+)
 from mmlitehrnet.checkpoints.unpickling import (
     GLOBALS,
     META_GLOBALS,
@@ -79,7 +84,7 @@ def test_checkpoints_load_whichever_numpy_wrote_them(numpy, reader, tmp_path):
     assert loaded["message_hub"]["runtime_info"]["best_score"] == 0.5
     for number in NUMBERS:
         array = loaded["meta"]["dataset_meta"][number]
-        assert type(array) is np.ndarray and array.dtype == number
+        assert isinstance(array, np.ndarray) and array.dtype == number
         assert array.tolist() == np.arange(6).reshape(2, 3).astype(number).tolist()
 
 
@@ -147,7 +152,10 @@ HARM = {
     "memory as objects": lambda path: Call(np.ndarray, (1,), "O", b"\1" * 8),
     "array of objects": lambda path: np.array([{}]),
     "array of records": lambda path: np.zeros(2, [("a", "f8")]),
-    "array of texts": lambda path: np.array(["text"]),
+    "array of dates": lambda path: np.array(["2026-01-02"], "M8[D]"),
+    "array of records in texts": lambda path: Call(
+        np.dtype, "U4", state=(3, "<", None, ("a",), {"a": (np.dtype("O"), 0)})
+    ),
     "call of a defaultdict": lambda path: collections.defaultdict(Path(path).touch),
     "masked array": lambda path: np.ma.zeros(2),
     "schedule called": lambda path: Call(OneCycleParamScheduler, object, "lr", 1.0),
@@ -183,19 +191,67 @@ def test_a_bare_pickle_is_refused(tmp_path):
     assert not harmed.exists()
 
 
-@pytest.mark.parametrize("code", NUMBERS)
+@pytest.mark.parametrize("code", [*NUMBERS, "U4"])
 @pytest.mark.parametrize("reader", READERS)
-def test_files_cannot_change_the_types_of_numbers(reader, code, tmp_path):
+def test_files_cannot_change_what_arrays_consist_of(reader, code, tmp_path):
+    read, error = READERS[reader]
     before = np.dtype(code).__reduce__()
     for state in (
-        (3, ">", None, None, None, -1, -1, 0),
         (3, "<", (np.dtype("f8"), (1000,)), None, None, -1, -1, 0),
         (3, "<", None, ("a",), {"a": (np.dtype("f8"), 1000)}, -1, -1, 63),
+        (3, "nonsense", None, None, None, -1, -1, 0),
+        (3,),
     ):
         path = tmp_path / "checkpoint.pth"
         torch.save(Call(np.dtype, code, False, True, state=state), path)
-        assert READERS[reader][0](path) is np.dtype(code)
+        with pytest.raises((error, CheckpointError)):
+            read(path)
         assert np.dtype(code).__reduce__() == before
+    larger = (3, "<", None, None, None, 4000, 4, 8)  # than its texts are
+    torch.save(Call(np.dtype, code, False, True, state=larger), path)
+    assert read(path).dtype.itemsize == np.dtype(code).itemsize
+
+
+ARRAYS = {
+    "other byte order": np.arange(6, dtype=">f4").reshape(2, 3),
+    "other byte order, integers": np.arange(-3, 3, dtype=">i8"),
+    "texts": np.array([["left", "right"], ["", "\u00e4\u4eba"]]),
+    "texts in the other byte order": np.array(["left"], ">U4"),
+    "bytes": np.array([b"left", b"right"]),
+    "columns first": np.asfortranarray(np.arange(6).reshape(2, 3)),
+    "no numbers": np.zeros((0, 3)),
+    "one number": np.array(3.5),
+    "scalar": np.float32(3.5),
+    "text": np.str_("left"),
+    "empty text": np.str_(""),
+}
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize("reader", READERS)
+def test_arrays_are_read_and_saved_again_as_they_are(reader, zipped, tmp_path):
+    path, kept = tmp_path / "checkpoint.pth", dict(meta=ARRAYS)
+    for load in (READERS[reader][0], partial(load_checkpoint, trust=True)):
+        torch.save(kept, path, _use_new_zipfile_serialization=zipped)
+        kept = load(path)
+        for name, expected in ARRAYS.items():
+            found = kept["meta"][name]
+            assert np.array_equal(found, expected), name
+            # NumPy itself turns arrays that it reads into the machine's byte order.
+            assert found.dtype == expected.dtype.newbyteorder("="), name
+    # The second one was read by NumPy alone.
+    assert all(type(kept["meta"][k]) is type(v) for k, v in ARRAYS.items())
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_types_of_arrays_are_read(reader, tmp_path):
+    path = tmp_path / "checkpoint.pth"
+    for dtype in (np.dtype("f4"), np.dtype(">i2"), np.dtype("U7")):
+        torch.save(dict(meta=dict(dtype=dtype)), path)
+        read = READERS[reader][0](path)
+        assert read["meta"]["dtype"] == dtype
+        torch.save(read, path)
+        assert load_checkpoint(path, trust=True)["meta"]["dtype"] == dtype
 
 
 def test_what_our_reader_allows_is_harmless():
@@ -260,8 +316,8 @@ def test_what_pytorch_is_told_to_allow_is_known(tmp_path):
         "numpy.ndarray",
         "numpy.dtype",
         "ndarray",
-        *(f"dtype {number}" for number in NUMBERS),
         "mmengine.logging.history_buffer.HistoryBuffer",
         "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler",
+        "builtins.bytes",
         "builtins.getattr",
     }
