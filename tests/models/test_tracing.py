@@ -9,11 +9,13 @@ import onnxruntime
 import pytest
 import torch
 from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 from torch import nn
 from torch.ao.quantization import get_default_qconfig_mapping
 from torch.ao.quantization.quantize_fx import prepare_fx
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+from mmlitehrnet.deploy import switch_to_deploy
 from tests.models.backbones.reference import difference, images, sane_weights
 from tests.models.deployed.networks import NETWORKS as SMALL_NETWORKS
 
@@ -114,6 +116,37 @@ def test_torchs_tracing_exporter_takes_them(kind, opset):
         noise = difference(theirs, true)  # of float32, in this network
         assert difference(torch.from_numpy(ours), theirs) < 1e-4 + 4 * noise
         assert noise < 1e-3
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("traced", [1, 2])
+@pytest.mark.parametrize("target", ["pytorch", "onnxruntime", "openvino"])
+def test_no_file_of_a_deployed_dite_hrnet_is_wrong_for_more_images(target, traced):
+    """Its kernels are those of a number of images: others are right or refused."""
+    net = switch_to_deploy(tame(SMALL_NETWORKS["DITE"]()), target)
+    file, axes = io.BytesIO(), {"images": {0: "batch"}}
+    options = dict(input_names=["images"], dynamic_axes=axes, **TRACE)
+    try:
+        torch.onnx.export(net, (images(traced, 3, 64, 96),), file, **options)
+    except torch.onnx.errors.SymbolicValueError:
+        assert traced == 2 and target == "onnxruntime"
+        return
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        file.getvalue(), options, providers=["CPUExecutionProvider"]
+    )
+    right = set()
+    for number in (1, 2, 3):
+        x = images(number, 3, 64, 96)
+        try:
+            found = session.run(None, {"images": x.numpy()})
+        except (Fail, RuntimeException):
+            continue
+        for ours, theirs in zip(found, net(x)):
+            assert difference(torch.from_numpy(ours), theirs) < 2e-4
+        right.add(number)
+    assert right == {traced} or right == {1, 2, 3}
 
 
 def test_layers_that_fx_does_not_enter_keep_their_names():

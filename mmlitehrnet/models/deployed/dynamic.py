@@ -92,7 +92,8 @@ class DynamicConv(nn.Module):
         return F.conv2d(x, kernel, bias, self.stride, self.padding, groups=self.groups)
 
     def _with_summed_kernels(self, x: Tensor, attention: Tensor) -> Tensor:
-        samples = x.shape[0]
+        # A file for a fixed number of images then refuses another one.
+        samples = int(x.shape[0]) if torch.jit.is_tracing() else x.shape[0]
         weights = attention.view(samples, *self.kernels.shape[:2], 1, 1, 1)
         kernels = (weights * self.kernels).sum(1) + self.identity
         if samples == 1:
