@@ -17,8 +17,9 @@ from ..layers.activation_checkpointing import run_checkpointed
 from ..layers.dynamic_conv import DynamicConv2d
 from ..layers.fusion import HRNET, FirstBranch, Fusion
 from ..layers.iterative_head import IterativeHead
-from ..layers.norm import replace_norm
+from ..layers.norm import batches_counted_together, replace_norm
 from ..layers.resolution_paths import ConvStep, Transition
+from ..layers.tracing import is_compiling
 from .arguments import (
     check_count,
     check_flag,
@@ -278,6 +279,12 @@ class HighResolutionNet(BaseModule):
         check_image(x, self.in_channels)
         if self.deploy:
             return self.deployed(x)
+        if not self.training or is_compiling() or torch.jit.is_tracing():
+            return self._compute(x)
+        with batches_counted_together():
+            return self._compute(x)
+
+    def _compute(self, x: Tensor) -> tuple[Tensor, ...]:
         xs = [self.forward_stem(x)]
         for transition, stage in self.stage_names:
             xs = getattr(self, transition)(xs)

@@ -1,5 +1,7 @@
 """Batch normalisation of a single value per channel."""
 
+from threading import Thread
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -7,7 +9,12 @@ from torch import nn
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from mmlitehrnet.models.layers.activation_checkpointing import Blocks
-from mmlitehrnet.models.layers.norm import BatchNorm2d, build_norm, replace_norm
+from mmlitehrnet.models.layers.norm import (
+    BatchNorm2d,
+    batches_counted_together,
+    build_norm,
+    replace_norm,
+)
 
 
 def test_single_value_uses_and_keeps_the_running_statistics():
@@ -48,6 +55,56 @@ def test_initialisers_know_it(kind):
     )
     net.init_weights()
     assert (net.stem.conv1.bn.weight == 0.5).all()
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.0, None])
+def test_batches_are_counted_together_as_one_by_one(momentum):
+    ours, theirs = nn.Sequential(), nn.Sequential()
+    for _ in range(3):
+        ours.append(BatchNorm2d(4, momentum=momentum))
+        theirs.append(nn.BatchNorm2d(4, momentum=momentum))
+    ours[1].eval(), theirs[1].eval()
+    untracked = BatchNorm2d(4, track_running_stats=False)
+    for _ in range(3):
+        x = torch.randn(2, 4, 3, 3)
+        with batches_counted_together():
+            assert torch.equal(ours(x), theirs(x))
+            untracked(x), ours[0](x[:1, :, :1, :1])  # neither counts
+    assert ours[0].num_batches_tracked == 3 and ours[1].num_batches_tracked == 0
+    for key, value in theirs.state_dict().items():
+        assert torch.equal(ours.state_dict()[key], value), key
+
+
+def test_a_batch_counts_where_a_later_layer_fails():
+    norm, error = BatchNorm2d(4), RuntimeError("later")
+    with pytest.raises(RuntimeError, match="later"), batches_counted_together():
+        norm(torch.randn(2, 4, 3, 3))
+        raise error
+    assert norm.num_batches_tracked == 1
+    norm(torch.randn(2, 4, 3, 3))  # outside
+    assert norm.num_batches_tracked == 2
+
+
+def test_threads_count_for_themselves():
+    norm, other = BatchNorm2d(4), BatchNorm2d(4)
+    with batches_counted_together():
+        norm(torch.randn(2, 4, 3, 3))
+        thread = Thread(target=other, args=(torch.randn(2, 4, 3, 3),))
+        thread.start()
+        thread.join()
+        assert (norm.num_batches_tracked, other.num_batches_tracked) == (0, 1)
+    assert norm.num_batches_tracked == 1
+
+
+@pytest.mark.parametrize("with_cp", [False, True])
+@pytest.mark.parametrize("cls", [LiteHRNet, DiteHRNet, SmallHRNet])
+def test_networks_count_each_batch_once(cls, with_cp):
+    net = cls(with_cp=with_cp).train()
+    for _ in range(2):
+        net(torch.randn(2, 3, 64, 64))[0].sum().backward()
+    norms = [m for m in net.modules() if isinstance(m, BatchNorm2d)]
+    assert len(norms) > 50
+    assert all(norm.num_batches_tracked == 2 for norm in norms)
 
 
 def test_everything_else_is_batch_normalisation():
