@@ -149,15 +149,13 @@ class Fusion(nn.ModuleList):
         return [paths for paths in self if isinstance(paths, nn.ModuleList)]
 
     def _sum(self, i: int, paths: nn.ModuleList, xs: list[Tensor]) -> Tensor:
-        total = paths[0](xs[0])
-        if self.first_branch.weight != 1:
-            total = total * self.first_branch.weight
+        total, weight = paths[0](xs[0]), self.first_branch.weight
         for j in range(1, len(xs)):
             term = paths[j](xs[j])
             if j > i:
                 term = self._upsample(term, xs[i], 2 ** (j - i))
-            total = total + term
-        return total
+            total, weight = torch.add(term, total, alpha=weight), 1
+        return total if weight == 1 else total * weight  # of a single branch
 
     def _upsample(self, x: Tensor, like: Tensor, factor: int) -> Tensor:
         if self.upsampling == "bilinear":
