@@ -5,13 +5,49 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from statistics import median
+from typing import Any
 
 from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.timing import Call, interleave, peak_memory
 
 #: (kind of operator, name of the node, milliseconds) of one execution of a node.
 NodeTime = tuple[str, str, float]
+
+
+#: Operators that compute nothing, besides those whose results are views.
+_FREE = {
+    "_local_scalar_dense", "_unsafe_view", "empty", "empty_like", "empty_strided",
+    "is_same_size", "lift_fresh", "new_empty", "new_empty_strided", "resize_",
+}  # fmt: skip
+
+
+class _Operators(TorchDispatchMode):
+    """Counts what PyTorch is asked to compute, whatever the device does for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        schema = function._schema
+        aliases = [result.alias_info for result in schema.returns]
+        view = any(alias is not None and not alias.is_write for alias in aliases)
+        self.count += not view and schema.name.split("::")[1] not in _FREE
+        return function(*args, **kwargs or {})
+
+
+def count_operators(call: Call) -> int:
+    """Count the operators of a call that is not compiled, backward passes included.
+
+    On a GPU each launches a kernel or a few. Views are not counted.
+    """
+    with _Operators() as operators:
+        call()
+    return operators.count
 
 
 def operator_table(call: Call, device: str, rows: int) -> str:

@@ -4,9 +4,10 @@
     python -m benchmarks.training --batches 64 --profile
 
 All networks in all modes take their steps in turn, in one process. A step is forward,
-loss, backward and Adam on images that are on the device already. Written are a table
-and ``training.json``. With ``--profile`` it is told where the time goes instead,
-operator by operator.
+loss, backward and Adam on images that are on the device already. The operators of the
+forward and the backward pass are counted, too, each of which launches a kernel or a few
+on a GPU. Written are a table and ``training.json``. With ``--profile`` it is told where
+the time goes instead, operator by operator.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 
 from benchmarks.command_line import Page, at_least, image_size, new_parser
 from benchmarks.networks import BASELINE, TensorMode, build
-from benchmarks.profiling import operator_table
+from benchmarks.profiling import count_operators, operator_table
 from benchmarks.runtimes import compile_network
 from benchmarks.timing import Call, interleave, machine, peak_memory
 
@@ -121,6 +122,7 @@ COLUMNS = {
     f"{BASELINE}, same mode / this": "{ratio:.2f}",
     f"{BASELINE}, eager / this": "{eager_ratio:.2f}",
     "MiB beyond weights and optimizer": "{memory:.0f}",
+    "operators, forward and backward": "{operators}",
 }
 
 
@@ -142,10 +144,19 @@ def steps(
                 yield mode, name, step
 
 
+def passes_operators(name: str, size: tuple[int, int]) -> int:
+    """Count the operators of a network's forward and backward pass, not compiled."""
+    network, images = TensorMode(build(name, size).train()), torch.randn(2, 3, *size)
+    return count_operators(
+        lambda: sum(x.sum() for x in _outputs(network(images))).backward()
+    )
+
+
 def measure_all(args: argparse.Namespace, facts: dict[str, object]) -> Page:
     """Measure all networks in all modes, interleaved, and write a table."""
     facts["repetitions"] = args.repetitions
     page = Page(args.out, "training", facts, COLUMNS)
+    operators = {name: passes_operators(name, args.size) for name in args.networks}
     for batch in args.batches:
         calls = {(mode, name): step for mode, name, step in steps(args, batch, page)}
         memory = {key: peak_memory(step, args.device) for key, step in calls.items()}
@@ -162,6 +173,7 @@ def measure_all(args: argparse.Namespace, facts: dict[str, object]) -> Page:
                 ratio=ratios[0],
                 eager_ratio=ratios[1],
                 memory=memory[mode, name],
+                operators=operators[name],
             )
     return page
 

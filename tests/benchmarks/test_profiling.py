@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from benchmarks import inference, training
-from benchmarks.profiling import node_table, operator_table
+from benchmarks.profiling import count_operators, node_table, operator_table
+from mmlitehrnet import DiteHRNet, LiteHRNet
 
 TINY = ["--networks", "Naive Lite-HRNet-18", "--threads", "1", "--rows", "3"]
 
@@ -19,6 +20,24 @@ def test_operators_of_known_work():
     assert ("aten::add", "2") in rows
     assert re.match(r"\d+\.\d\d ms a call without the profiler\n", page)
     assert "kernels" not in page
+
+
+def test_operators_are_counted_and_views_are_not():
+    a = torch.rand(4, 4, requires_grad=True)
+    assert count_operators(lambda: a.t()[1:].unsqueeze(0).detach()) == 0
+    assert count_operators(lambda: (a @ a + 1).relu_()) == 3
+    # A transposed copy is none: two products, and their sum.
+    loss = (a @ a).sum()
+    assert count_operators(loss.backward) == 1 + 2 + 1
+
+
+@pytest.mark.parametrize("network, bound", [(LiteHRNet, 2700), (DiteHRNet, 4800)])
+def test_a_training_step_has_few_operators(network, bound):
+    """MMPose's Lite-HRNet-18 has 3,221; each is a launch or a few on a GPU."""
+    net = network(arch="18").train()
+    x = torch.rand(2, 3, 128, 96)
+    count = count_operators(lambda: net(x)[0].sum().backward())
+    assert 0.9 * bound < count < bound
 
 
 def test_nodes_of_known_times():

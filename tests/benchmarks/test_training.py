@@ -52,6 +52,7 @@ def test_table_and_json(tmp_path, capsys):
         median = row["timing"]["median"]
         assert row["rate"] == pytest.approx(1e3 * row["batch"] / median)
         assert row["memory"] is None
+        assert 2000 < row["operators"] < 4000
         assert (row["ratio"] == 1) == (row["network"] == BASELINE)
     assert result["machine"]["device"] == "cpu"
     assert result["machine"]["size"] == "64x32"
