@@ -226,6 +226,10 @@ def test_recipes_give_the_keypoints_of_mmpose(recipe, tmp_path, sampling_of_open
     path = tmp_path / "pose.onnx"
     assert export_onnx(model, path, (256, 192)).relative < 1e-4
     assert_keypoints_of_mmpose(model, path, largest=0.5)
+    runners = [PoseRunner(path, num_threads=1, runtime=r) for r in runner.RUNTIMES]
+    (points, scores), (others, other_scores) = (run(scene(), BOXES) for run in runners)
+    np.testing.assert_allclose(scores, other_scores, rtol=1e-3, atol=1e-5)
+    assert (np.abs(points - others).max(-1) < 0.01).mean() > 0.95
 
 
 MEGVII = dict(_delete_=True, type="MegviiHeatmap", kernel_size=11, **SIZES)
