@@ -2,11 +2,14 @@
 
     python -m benchmarks.inference --out work_dirs/inference
     python -m benchmarks.inference --runtimes onnxruntime --profile
+    python -m benchmarks.inference --persons 1 2 4 8 16
 
 All networks of a runtime take turns of a few calls in one process, on one thread, on
 all, and side by side in streams of one thread each. Written are a table,
 ``inference.json`` and ``inference.png``, latency against the published AP. With
-``--profile`` it is told where the time goes instead, operator by operator.
+``--profile`` it is told where the time goes instead, operator by operator; with
+``--persons`` how long it takes from an image and so many boxes to keypoints, by what
+people run: the runner, MMPose's ``inference_topdown``, rtmlib for RTMPose.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.command_line import Page, at_least, image_size, new_parser, table_line
 from benchmarks.networks import BASELINE, CANDIDATES, TensorMode, variants
+from benchmarks.persons import measure_persons
 from benchmarks.plot import plot
 from benchmarks.runtimes import RUNTIMES, OpenOn, Runtime, peak_gflops
 from benchmarks.timing import Call, interleave, machine
@@ -230,6 +234,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--sizes", nargs="+", type=image_size, default=sizes, metavar="HEIGHTxWIDTH")
     add("--batches", nargs="+", type=at_least(1), default=[1, 8])
     add("--burst", type=at_least(1), default=5, help="calls in each turn")
+    add("--persons", nargs="+", type=at_least(1), help="boxes in an image")
     args = parser.parse_args(arguments)
     on_cuda = [name for name in args.runtimes if RUNTIMES[name].device == "cuda"]
     if on_cuda and not cuda:
@@ -241,6 +246,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure or profile, print and write; return 1 if something cannot be run."""
     args = parse_args(arguments)
     torch.set_num_threads(args.threads)
+    if args.persons:
+        return int(bool(measure_persons(args).numbers["failures"]))
     choices = product(args.runtimes, args.sizes, args.batches)
     settings = [Setting(*choice) for choice in choices]
     page = (profile_all if args.profile else measure_all)(settings, args)

@@ -99,9 +99,13 @@ def build(name: str, size: tuple[int, int]) -> nn.Module:
         name: Its name in the table.
         size: Height and width of its images in pixels; RTMPose's head is made for
             one size.
+
+    Returns:
+        The estimator, with its config in ``cfg``.
     """
     candidate = CANDIDATES[name]
-    config = Config.fromfile(str(_config_path(candidate.config))).model
+    whole = Config.fromfile(str(_config_path(candidate.config)))
+    config = whole.model
     height, width = size
     for key, value in dict(
         input_size=(width, height), in_featuremap_size=(width // 32, height // 32)
@@ -117,6 +121,7 @@ def build(name: str, size: tuple[int, int]) -> nn.Module:
 
         model.backbone = LiteHRNet(**arguments)
     vary(model)
+    model.cfg = whole
     return model.eval()
 
 

@@ -82,6 +82,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help="leave out what surrounds a pose network, where the runner cannot do it",
     )
     parser.add_argument(
+        "--rtmlib",
+        action="store_true",
+        help="take images as rtmlib's RTMPose (SimCC) and ViTPose (UDP) feed them",
+    )
+    parser.add_argument(
         "--trust-checkpoint",
         action="store_true",
         help="load a checkpoint that holds more than weights; it can run any code",
@@ -172,6 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
             opset=args.opset,
             tolerance=args.tolerance,
             network_only=args.network_only,
+            rtmlib=args.rtmlib,
         )
     except (TypeError, ValueError, OSError) as error:
         raise SystemExit(f"cannot export: {error}") from error

@@ -27,6 +27,7 @@ from ..models.layers.context_modeling import DenseContextModeling
 from ..models.layers.dynamic_conv import DynamicConv2d
 from .model import deploy_model, switch_to_deploy
 from .pose import has_decoder, pose_task
+from .rtmlib import adapt_to_rtmlib
 from .runner import METADATA_KEY, PoseRunner
 from .tracing import MIN_OPSET, trace_to_onnx
 
@@ -69,14 +70,17 @@ class Network(nn.Module):
     Args:
         model: A backbone, or an MMPose or MMSegmentation model, whose heatmaps or
             logits come out, without what is done before and after.
+        before: What the images pass first.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, before: nn.Module | None = None) -> None:
         super().__init__()
         self.model = model
+        self.before = nn.Identity() if before is None else before
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map normalised images (N, C, H, W) to the network's maps."""
+        x = self.before(x)
         if isinstance(getattr(self.model, "backbone", None), nn.Module):
             outputs = self.model(x, None, mode="tensor")
         else:
@@ -186,6 +190,7 @@ def export_onnx(
     opset: int = MIN_OPSET,
     tolerance: float = math.inf,
     network_only: bool = False,
+    rtmlib: bool = False,
 ) -> Difference:
     """Write a trained network as an ONNX file and compare the two.
 
@@ -209,6 +214,7 @@ def export_onnx(
             :mod:`~mmlitehrnet.deploy.runner` needs. It is read off the test pipeline
             of ``model.cfg``, as MMPose's ``init_model`` sets it; without that it is
             left out too.
+        rtmlib: Whether the file takes images as rtmlib's classes normalise them.
 
     Returns:
         How far the file, in ONNX Runtime, is from the trained network in PyTorch,
@@ -240,10 +246,14 @@ def export_onnx(
     task = None
     if hasattr(model, "cfg") and not network_only and has_decoder(model):
         task = pose_task(model, None if dynamic_size else input_size)
+    before = None
+    if rtmlib:
+        task, before = adapt_to_rtmlib(task, backbone.in_channels)
+        before.to(next(model.parameters()))
     prefix = f".{path.name}."
     with _evaluating(model), TemporaryDirectory("", prefix, path.parent) as folder:
         part = Path(folder, path.name)
-        trained, deployed = Network(model), model
+        trained, deployed = Network(model, before), model
         if target is not None:
             dynamic = _has(backbone, DynamicConv2d)
             form = replace(
@@ -257,7 +267,8 @@ def export_onnx(
             else:
                 deployed = deploy_model(model, form)
         try:
-            trace_to_onnx(Network(deployed).eval(), batches[0], part, axes, opset)
+            network = Network(deployed, before).eval()
+            trace_to_onnx(network, batches[0], part, axes, opset)
         except torch.onnx.errors.SymbolicValueError as error:
             if fits:
                 raise

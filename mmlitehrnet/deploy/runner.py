@@ -1,4 +1,4 @@
-"""Pose estimation from an exported file, with NumPy and ONNX Runtime alone.
+"""Pose estimation from an exported file, with NumPy and ONNX Runtime or OpenVINO.
 
 This file imports nothing else, so that it can be copied to where neither PyTorch
 nor MMPose is installed::
@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 
 #: Key of the exported file's metadata that holds a :class:`PoseTask`, as JSON.
 METADATA_KEY = "mmlitehrnet_pose"
@@ -187,15 +187,11 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.nda
     rows, weights_y = _neighbours(down, image.shape[0])
     first = columns.min()
     strip, columns = image[:, first : columns.max() + 1], columns - first
-    mixed = sum(
-        strip[row] * weight[:, None, None].astype(np.int16)
-        for row, weight in zip(rows, weights_y)
-    )
-    total = sum(
-        mixed[:, column] * weight[:, None].astype(np.int32)
-        for column, weight in zip(columns, weights_x)
-    )
-    return ((total + 512) >> 10).astype(np.uint8)
+    mixed = _interpolate(strip, rows, weights_y.astype(np.int16))
+    # Columns first, rows last: whole columns are picked and weighted.
+    mixed = np.ascontiguousarray(mixed.transpose(1, 2, 0))
+    total = _interpolate(mixed, columns, weights_x.astype(np.int32))
+    return ((total + 512) >> 10).astype(np.uint8).transpose(2, 0, 1)
 
 
 def _neighbours(fine: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -214,6 +210,16 @@ def _neighbours(fine: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
     weights = np.stack((32 - fraction, fraction))
     weights *= (indices >= 0) & (indices < length)
     return indices.clip(0, length - 1), weights
+
+
+def _interpolate(
+    pixels: np.ndarray, indices: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Add weighted neighbours, found by indices (2, N) along the first axis."""
+    shape = (-1, *(1,) * (pixels.ndim - 1))
+    one, other = (pixels[i] * w.reshape(shape) for i, w in zip(indices, weights))
+    one += other
+    return one
 
 
 def gaussian_filter(heatmaps: np.ndarray, size: int) -> np.ndarray:
@@ -413,16 +419,107 @@ DECODERS = {
 }
 
 
+_ON_CPU = ("CPUExecutionProvider",)
+
+
+class Network(NamedTuple):
+    """A file, opened by a runtime.
+
+    Attributes:
+        run: Maps images (N, C, H, W) to the outputs for them. Several threads may call
+            it at once.
+        input_shape: N, C, H, W of the images: numbers, and something else for those
+            that may vary.
+        output_shapes: Likewise of the outputs.
+        task: What the file says of its surroundings (:data:`METADATA_KEY`), or None.
+    """
+
+    run: Callable[[np.ndarray], list[np.ndarray]]
+    input_shape: Sequence[Any]
+    output_shapes: Sequence[Sequence[Any]]
+    task: str | None
+
+
+def open_onnxruntime(
+    path: str,
+    num_threads: int,
+    streams: int = 1,
+    providers: Sequence[str] = _ON_CPU,
+) -> Network:
+    """Open a file in ONNX Runtime.
+
+    Args:
+        path: The file.
+        num_threads: Threads of all streams.
+        streams: Calls that are made at once, on an equal share of the threads each.
+        providers: Execution providers.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads // streams
+    session = onnxruntime.InferenceSession(path, options, providers=list(providers))
+    (images,) = session.get_inputs()
+    return Network(
+        run=lambda x: session.run(None, {images.name: x}),
+        input_shape=images.shape,
+        output_shapes=[output.shape for output in session.get_outputs()],
+        task=session.get_modelmeta().custom_metadata_map.get(METADATA_KEY),
+    )
+
+
+def open_openvino(path: str, num_threads: int, streams: int = 1) -> Network:
+    """Open a file in OpenVINO, on the CPU and in single precision.
+
+    Args:
+        path: The file.
+        num_threads: Threads of all streams.
+        streams: Calls that are made at once, on an equal share of the threads each.
+    """
+    import openvino
+
+    settings = {
+        "PERFORMANCE_HINT": "THROUGHPUT" if streams > 1 else "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": num_threads,
+        "NUM_STREAMS": streams,
+    }
+    core, said = openvino.Core(), ["framework", METADATA_KEY]
+    model = core.read_model(path)
+    compiled = core.compile_model(model, "CPU", settings)
+    requests: SimpleQueue[Any] = SimpleQueue()
+    for _ in range(streams):
+        requests.put(compiled.create_infer_request())
+
+    def run(images: np.ndarray) -> list[np.ndarray]:
+        request = requests.get()
+        try:
+            request.infer([images], share_inputs=True)
+            return [output.data.copy() for output in request.output_tensors]
+        finally:
+            requests.put(request)
+
+    def shape(port: Any) -> list[int | None]:
+        sides = port.get_partial_shape()
+        return [side.get_length() if side.is_static else None for side in sides]
+
+    return Network(
+        run=run,
+        input_shape=shape(compiled.inputs[0]),
+        output_shapes=[shape(output) for output in compiled.outputs],
+        task=model.get_rt_info(said).value if model.has_rt_info(said) else None,
+    )
+
+
+#: Name -> what opens a file.
+RUNTIMES: dict[str, Callable[..., Network]] = {
+    "onnxruntime": open_onnxruntime,
+    "openvino": open_openvino,
+}
+
+
 #: Maps batches of images (N, C, h, w) to the network's outputs for each, in order.
 Run = Callable[[Sequence[np.ndarray]], Iterable[list[np.ndarray]]]
-
-
-def _open_session(
-    path: str, providers: list[str], num_threads: int
-) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_threads
-    return onnxruntime.InferenceSession(path, options, providers=providers)
 
 
 class PoseRunner:
@@ -441,11 +538,13 @@ class PoseRunner:
         task: What surrounds the network; default: what the file says.
         num_threads: Threads to compute on; default: as many as the process may use.
         providers: Execution providers of ONNX Runtime.
+        runtime: ``'onnxruntime'`` or ``'openvino'``; only that one is imported.
 
     Raises:
         TypeError: If ``providers`` is a string.
-        ValueError: If the file does not say what surrounds the network and
-            ``task`` is not given, or the task does not fit the file.
+        ValueError: If the file does not say what surrounds the network and ``task``
+            is not given, the task does not fit the file, there is no such runtime, or
+            ``providers`` are given to another than ONNX Runtime.
 
     Example:
         >>> runner = PoseRunner('model.onnx')                    # doctest: +SKIP
@@ -457,26 +556,35 @@ class PoseRunner:
         path: str | Path,
         task: PoseTask | None = None,
         num_threads: int | None = None,
-        providers: Sequence[str] = ("CPUExecutionProvider",),
+        providers: Sequence[str] = _ON_CPU,
+        runtime: str = "onnxruntime",
     ) -> None:
         if isinstance(providers, str):
             raise TypeError(f"providers must be a list of names, got {providers!r}")
+        if runtime not in RUNTIMES:
+            raise ValueError(f"runtime must be one of {[*RUNTIMES]}, got {runtime!r}")
+        on_cpu = list(providers) == list(_ON_CPU)
+        if runtime != "onnxruntime" and not on_cpu:
+            raise ValueError(
+                f"providers must be left out for runtime={runtime!r}, got "
+                f"{list(providers)}"
+            )
         if num_threads is None:
             affinity = getattr(os, "sched_getaffinity", None)  # not on every system
             num_threads = len(affinity(0)) if affinity else os.cpu_count() or 1
         self.num_threads = num_threads
-        self._open = partial(_open_session, str(path), list(providers))
-        self.session = self._open(num_threads)
-        on_cpu = list(providers) == ["CPUExecutionProvider"]
+        self._open = partial(RUNTIMES[runtime], str(path), num_threads)
+        if not on_cpu:
+            self._open = partial(self._open, providers=providers)
+        self.network = self._open()
         self._side_by_side = on_cpu and num_threads > 1
         if task is None:
-            metadata = self.session.get_modelmeta().custom_metadata_map
-            if METADATA_KEY not in metadata:
+            if self.network.task is None:
                 raise ValueError(
                     f"{path} does not say what surrounds the network: export it by "
                     "tools/export_onnx.py from a pose config, or give task"
                 )
-            fields = json.loads(metadata[METADATA_KEY])
+            fields = json.loads(self.network.task)
             unknown = sorted(set(fields) - set(PoseTask._fields))
             if unknown:
                 raise ValueError(
@@ -485,7 +593,6 @@ class PoseRunner:
                 )
             task = PoseTask(**fields)
         self.task = task
-        (self.input,) = self.session.get_inputs()
         self._check_task(path)
 
     def __call__(
@@ -519,27 +626,27 @@ class PoseRunner:
         ]
         if not regions:
             return np.zeros((0, 0, 2), np.float32), np.zeros((0, 0), np.float32)
-        batch = self.input.shape[0]
+        batch = self.network.input_shape[0]
         if not isinstance(batch, int):
             batch = 1 if self._side_by_side else len(regions)
         groups = [regions[k : k + batch] for k in range(0, len(regions), batch)]
         spread: Callable[..., Iterable[Any]] = map
-        session, one_by_one = self.session, spread
+        network, one_by_one = self.network, spread
         if self._side_by_side and (flip_test or len(groups) > 1):
-            session, spread = self._stream, self._pool.map
+            network, spread = self._streams, self._pool.map
         # The persons side by side, or the two images of the only one.
         outer, inner = spread, one_by_one
         if len(groups) == 1:
             outer, inner = inner, outer
-        run = partial(inner, partial(self._run, session))
+        run = partial(inner, partial(self._run, network))
         results = outer(partial(self._estimate, image, flip_test, run), groups)
         points, scores = zip(*(person for group in results for person in group))
         return np.stack(points), np.stack(scores)
 
     @cached_property
-    def _stream(self) -> onnxruntime.InferenceSession:
-        """The network on one thread, for images side by side."""
-        return self._open(1)
+    def _streams(self) -> Network:
+        """The network on one thread for each of the images side by side."""
+        return self._open(streams=self.num_threads)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -575,13 +682,13 @@ class PoseRunner:
                 f"the task's decoder must be one of {sorted(DECODERS)}, got "
                 f"{task.decoder!r}"
             )
-        outputs, count = self.session.get_outputs(), DECODERS[task.decoder].outputs
+        outputs, count = self.network.output_shapes, DECODERS[task.decoder].outputs
         if len(outputs) != count:
             raise ValueError(
                 f"decoder {task.decoder!r} needs {count} outputs of the network, but "
                 f"{name} has {len(outputs)}"
             )
-        size = tuple(self.input.shape[:1:-1])
+        size = tuple(self.network.input_shape[:1:-1])
         for given, fixed in zip(task.input_size, size):
             if isinstance(fixed, int) and given != fixed:
                 raise ValueError(
@@ -594,7 +701,7 @@ class PoseRunner:
                 f"the task's blur_kernel_size must be {'' if filters else '0 or '}odd, "
                 f"got {blur}"
             )
-        joints = outputs[0].shape[1]
+        joints = outputs[0][1]
         if not isinstance(joints, int):
             return
         flip, chosen = task.flip_indices, task.keypoint_indices
@@ -614,7 +721,7 @@ class PoseRunner:
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
             kind = getattr(image, "dtype", type(image))
             raise TypeError(f"image must be an array of uint8, got {kind}")
-        channels, shape = self.input.shape[1], image.shape
+        channels, shape = self.network.input_shape[1], image.shape
         image = image[..., None] if image.ndim == 2 else image
         if image.ndim != 3 or image.shape[2] != channels or 0 in shape:
             raise ValueError(
@@ -633,16 +740,16 @@ class PoseRunner:
         patch = crop(image, region, self.task.input_size, self.task.use_udp)
         patch = patch[..., ::-1] if self.task.rgb else patch
         mean, std = np.array((self.task.mean, self.task.std), np.float32)
-        return ((patch - mean) / std).transpose(2, 0, 1)
+        pixels = patch.transpose(2, 0, 1).astype(np.float32, order="C")
+        pixels -= mean[:, None, None]
+        pixels /= std[:, None, None]
+        return pixels
 
-    def _run(
-        self, session: onnxruntime.InferenceSession, inputs: np.ndarray
-    ) -> list[np.ndarray]:
-        count, batch = len(inputs), self.input.shape[0]
-        if isinstance(batch, int):  # A file for a fixed number of images gets no fewer.
+    def _run(self, network: Network, inputs: np.ndarray) -> list[np.ndarray]:
+        count, batch = len(inputs), network.input_shape[0]
+        if isinstance(batch, int) and count < batch:  # Such a file gets no fewer.
             inputs = np.pad(inputs, [(0, batch - count), (0, 0), (0, 0), (0, 0)])
-        outputs = session.run(None, {self.input.name: inputs})
-        return [output[:count] for output in outputs]
+        return [output[:count] for output in network.run(inputs)]
 
     def _flip_back(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         first, *rest = outputs

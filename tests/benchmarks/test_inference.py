@@ -1,6 +1,7 @@
 """The benchmark of inference measures what it says, on few repetitions."""
 
 import json
+import sys
 from itertools import combinations
 from threading import Barrier, get_ident
 
@@ -8,7 +9,7 @@ import onnx
 import pytest
 import torch
 
-from benchmarks import inference
+from benchmarks import inference, persons
 from benchmarks.networks import BASELINE, CANDIDATES, TensorMode, build, variants
 from benchmarks.plot import plot
 from benchmarks.runtimes import RUNTIMES, Runtime, peak_gflops
@@ -120,6 +121,32 @@ def test_table_json_and_plot(tmp_path, capsys, monkeypatch):
     assert f"| {2e3 / streamed['timing']['median']:.0f} (1.00) |" in table
     assert table == capsys.readouterr().out
     assert (tmp_path / "inference.png").stat().st_size > 10_000
+
+
+def test_persons_are_measured_from_an_image_to_keypoints(tmp_path, monkeypatch):
+    """By the runner in both runtimes, by MMPose, and by rtmlib if it is installed."""
+    monkeypatch.setattr(persons, "SIZE", (64, 32))
+    monkeypatch.setitem(sys.modules, "rtmlib", None)
+    networks = ["Naive Lite-HRNet-18", "MobileNetV2", "RTMPose-t"]
+    arguments = ["--persons", "1", "3", "--networks", *networks, "--threads", "1"]
+    arguments += ["--repetitions", "2", "--burst", "1", "--warmup", "0"]
+    assert inference.main([*arguments, "--out", str(tmp_path)]) == 1
+    result = json.loads((tmp_path / "persons.json").read_text())
+    assert [(row["network"], row["persons"]) for row in result["rows"]] == [
+        (name, count) for name in [*networks[:1] * 2, networks[1]] for count in (1, 3)
+    ]
+    assert len(result["failures"]) == 2 and "rtmlib" in result["failures"][0]
+    table = (tmp_path / "persons.md").read_text()
+    assert "| network | run by | 1 | 3 |" in table
+    median = result["rows"][1]["timing"]["median"] / 3
+    assert f"{median:.1f} (" in table.split("`PoseRunner`, ONNX Runtime")[1]
+
+
+def test_pictures_have_the_same_persons():
+    (image, boxes), (_, more) = persons.picture(2), persons.picture(2)
+    assert image.shape == (480, 640, 3) and boxes.shape == (2, 4)
+    assert (boxes == more).all() and (boxes[:, 2:] > boxes[:, :2]).all()
+    assert boxes.min() >= 0 and (boxes[:, 2:] <= (640, 480)).all()
 
 
 def test_no_two_labels_of_the_plot_overlap(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Exported files compute what PyTorch computes, in ONNX Runtime and OpenVINO."""
 
+import copy
+
 import numpy as np
 import onnx
 import pytest
@@ -102,6 +104,35 @@ def test_dynamic_convolution_of_several_images(target, tmp_path):
             computed.update(node.output)
     assert any(n.input[1] in computed for n in graph.node if n.op_type == "Conv")
     assert openvino_error(path, net, images(3, 3, 64, 64)) < 1e-4
+
+
+class WithHead(torch.nn.Module):
+    """A network with a convolution of each of its maps, as heads have them."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+        self.convs = torch.nn.ModuleList(
+            torch.nn.Conv2d(width, 5, kernel_size=1) for width in net.out_channels
+        )
+
+    def forward(self, x):
+        results = [conv(y) for conv, y in zip(self.convs, self.net(x))]
+        return (torch.cat([result.flatten(2) for result in results], dim=2),)
+
+
+@pytest.mark.parametrize(
+    "kind, block", [(LiteHRNet, "LITE"), (NaiveLiteHRNet, "NAIVE"), (DiteHRNet, "DITE")]
+)
+def test_heads_read_the_maps_in_openvino(kind, block, tmp_path):
+    """Channels that are picked before a convolution it takes the wrong way round."""
+    path, x = tmp_path / "net.onnx", images(1, 3, 64, 96)
+    net = kind(extra=table(block), with_head=False, out_indices=(0, 1, 2, 3))
+    trained = WithHead(net.eval())
+    deployed = copy.deepcopy(trained)
+    deployed.net = switch_to_deploy(net, "openvino")
+    trace_to_onnx(deployed, x, path)
+    assert openvino_error(path, trained, x) < 1e-4
 
 
 def test_five_branches_take_multiples_of_64(tmp_path):

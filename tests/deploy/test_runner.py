@@ -95,6 +95,7 @@ def test_runner_needs_no_openmmlab_and_no_torch(tmp_path):
         "m = u.module_from_spec(s); sys.modules['runner'] = m\n"
         "s.loader.exec_module(m)\n"
         "heavy = {'torch', 'mmpose', 'mmcv', 'mmengine', 'cv2'} & set(sys.modules)\n"
+        "heavy |= set(m.RUNTIMES) & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
@@ -225,6 +226,10 @@ def test_recipes_give_the_keypoints_of_mmpose(recipe, tmp_path, sampling_of_open
     path = tmp_path / "pose.onnx"
     assert export_onnx(model, path, (256, 192)).relative < 1e-4
     assert_keypoints_of_mmpose(model, path, largest=0.5)
+    runners = [PoseRunner(path, num_threads=1, runtime=r) for r in runner.RUNTIMES]
+    (points, scores), (others, other_scores) = (run(scene(), BOXES) for run in runners)
+    np.testing.assert_allclose(scores, other_scores, rtol=1e-3, atol=1e-5)
+    assert (np.abs(points - others).max(-1) < 0.01).mean() > 0.95
 
 
 MEGVII = dict(_delete_=True, type="MegviiHeatmap", kernel_size=11, **SIZES)
@@ -358,6 +363,33 @@ def test_images_side_by_side_are_as_one_after_the_other(exported, persons, flip_
         np.testing.assert_allclose(value, like, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("flip_test", [False, True])
+@pytest.mark.parametrize("persons", [1, 3])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_openvino_gives_the_same(exported, threads, persons, flip_test):
+    """Of a file whose batch is not fixed, all threads on one and one on each."""
+    boxes, (_, path) = BOXES[:persons], exported
+    run = PoseRunner(path, num_threads=threads, runtime="openvino")
+    assert run.task == PoseRunner(path).task
+    found = run(scene(), boxes, flip_test)
+    expected = PoseRunner(path, num_threads=1)(scene(), boxes, flip_test)
+    for value, like in zip(found, expected):
+        np.testing.assert_allclose(value, like, rtol=1e-4, atol=1e-3)
+
+
+def test_openvino_on_fixed_batches(tmp_path):
+    model = pose_model()
+    fixed = tmp_path / "fixed.onnx"
+    export_onnx(model, fixed, (256, 192), target="openvino", batch_size=2)
+    run = PoseRunner(fixed, num_threads=2, runtime="openvino")
+    points, _ = run(scene(), BOXES, False)  # one batch is not full
+    expected, _ = PoseRunner(fixed, num_threads=1)(scene(), BOXES, False)
+    np.testing.assert_allclose(points, expected, atol=0.01)
+    write_metadata(fixed, "another", "")
+    with pytest.raises(ValueError, match="does not say what surrounds the network"):
+        PoseRunner(fixed, runtime="openvino")
+
+
 def test_size_is_that_of_the_file(exported, tmp_path):
     model, path = exported
     small = tmp_path / "small.onnx"
@@ -393,6 +425,10 @@ def test_bad_input_is_named(exported, tmp_path):
         run(scene(), [[10, 10, 5, 20]])
     with pytest.raises(TypeError, match="providers must be a list of names"):
         PoseRunner(exported[1], providers="CPUExecutionProvider")
+    with pytest.raises(ValueError, match="runtime must be one of .*, got 'ncnn'"):
+        PoseRunner(exported[1], runtime="ncnn")
+    with pytest.raises(ValueError, match="providers must be left out for runtime='op"):
+        PoseRunner(exported[1], providers=["CUDA"], runtime="openvino")
     with pytest.raises(ValueError, match="blur_kernel_size must be 0 or odd, got 4"):
         PoseRunner(exported[1], run.task._replace(blur_kernel_size=4))
     with pytest.raises(ValueError, match="flip_indices must be .* 17 .*, got 2"):

@@ -72,25 +72,23 @@ PARTS: dict[type, Callable[..., tuple[nn.Module, Orders]]] = {
 }
 
 
-class Reorder(nn.Module):
-    """Give a map out as the trained network does.
+def give_out(order: ChannelOrder) -> nn.Module:
+    """Make the layer from a deployed map (N, padded, H, W) to the trained network's.
 
-    Args:
-        order: ChannelOrder of the map.
+    It is a convolution with a matrix that picks channels, and not a selection of them:
+    that one OpenVINO 2026.4.1 moves into the convolution of a head, the wrong way
+    round.
     """
-
-    positions: Tensor
-
-    def __init__(self, order: ChannelOrder) -> None:
-        super().__init__()
-        positions = order.positions
-        self.register_buffer("positions", positions)
-        self.factor = 1 / float(order.scale[positions[0]])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, padded, H, W) to (N, C, H, W)."""
-        x = x.index_select(1, self.positions)
-        return x if self.factor == 1 else x * self.factor
+    if order.is_natural:
+        return nn.Identity()
+    positions = order.positions
+    layer = nn.Conv2d(order.size, order.width, kernel_size=1, bias=False)
+    weight = torch.zeros_like(layer.weight)
+    weight[torch.arange(order.width), positions, 0, 0] = 1 / order.scale[positions].to(
+        weight
+    )
+    layer.load_state_dict(dict(weight=weight))
+    return layer
 
 
 class DeployedNet(nn.Module):
@@ -132,10 +130,7 @@ class DeployedNet(nn.Module):
             module, orders = PARTS.get(type(part), deploy_blocks)(part, orders, form)
             deployed.append(module)
         self.parts = nn.Sequential(*deployed)
-        outs = [orders[k] for k in self.positions]
-        self.reorder = nn.ModuleList(
-            nn.Identity() if out.is_natural else Reorder(out) for out in outs
-        )
+        self.reorder = nn.ModuleList(give_out(orders[k]) for k in self.positions)
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
