@@ -65,6 +65,7 @@ FORMS = {
     "pytorch": Form("NHWC"),
     "onnxruntime": Form("blocked", aligned_size=16, even_sizes=True),
     "openvino": Form("any", aligned_size=16, even_sizes=True),
+    "ncnn": Form("any"),
 }
 
 #: Dynamic convolution in ONNX Runtime, and of several images in both.
