@@ -9,6 +9,7 @@
 #   make wheel-check   install the wheel by pip into a fresh environment, and train there
 #   make mmdeploy-check STACK=reference
 #                      convert pose and segmentation networks by mmdeploy 1.3.1
+#   make ncnn-check    export pose and segmentation networks to ncnn, and run them there
 # `STACK=reference` takes the environment of torch 2.1 and compiled mmcv for any target.
 SHELL := bash
 STACK ?= default
@@ -16,7 +17,7 @@ VENV := .venv$(if $(filter-out default,$(STACK)),-$(STACK))
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-seg test docs-check wheel-check mmdeploy-check lint format env clean
+.PHONY: help demo demo-seg test docs-check wheel-check mmdeploy-check ncnn-check lint format env clean
 
 help:
 	@sed -n '1,/^SHELL/{/^#/s/^# \{0,1\}//p}' Makefile
@@ -42,6 +43,9 @@ wheel-check: env
 
 mmdeploy-check: env
 	python -m tests.mmdeploy_check
+
+ncnn-check: env
+	python -m tests.ncnn_check
 
 lint: env
 	ruff check .

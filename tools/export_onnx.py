@@ -1,18 +1,19 @@
-r"""Export a pose or segmentation network to ONNX, checked against PyTorch.
+r"""Export a pose or segmentation network to ONNX or ncnn, checked against PyTorch.
 
     python tools/export_onnx.py configs/pose/litehrnet_18_coco_256x192.py \
         checkpoint.pth --out model.onnx
 
 The file maps normalised images (N, 3, H, W) to the head's heatmaps or logits. It is
 compared with the trained network; the command fails if they are not equal, and then
-leaves a file that is already there as it is.
+leaves a file that is already there as it is. ``--out model.param`` writes ncnn's two
+files, model.param and model.bin, for one image of a fixed size.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
@@ -27,8 +28,24 @@ from mmlitehrnet.checkpoints import (
     load_weights,
     meta_of,
 )
-from mmlitehrnet.deploy.export import MIN_OPSET, check_output, export_onnx
+from mmlitehrnet.deploy.export import (
+    MIN_OPSET,
+    Difference,
+    check_output,
+    export_onnx,
+)
+from mmlitehrnet.deploy.ncnn import export_ncnn
 from mmlitehrnet.models.deployed.forms import FORMS
+
+#: Options that ncnn's files have no use for, and their defaults.
+ONNX_OPTIONS = dict(
+    batch_size=1,
+    dynamic_batch=False,
+    dynamic_size=False,
+    opset=MIN_OPSET,
+    network_only=False,
+    rtmlib=False,
+)
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -38,7 +55,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("config", help="config of MMPose or MMSegmentation")
     parser.add_argument("checkpoint", nargs="?", help="trained weights; default: none")
-    parser.add_argument("--out", required=True, help="file to write")
+    parser.add_argument("--out", required=True, help="file to write: .param for ncnn")
     add_cfg_options(parser)
     parser.add_argument(
         "--input-size",
@@ -61,8 +78,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     form.add_argument(
         "--target",
         choices=sorted(FORMS),
-        default="onnxruntime",
-        help="runtime whose form of the network is exported",
+        help="runtime whose form of the network is exported; default: the file's",
     )
     form.add_argument(
         "--no-deploy",
@@ -100,12 +116,15 @@ def prepare_output(out: str, *inputs: str | None) -> None:
     Raises:
         OSError: If there can be no such file, or it is one of the inputs.
     """
-    path = Path(out)
-    for given in inputs:
-        if given is not None and path.resolve() == Path(given).resolve():
-            raise OSError(f"{out} is an input, and would be overwritten")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    check_output(path)
+    paths = [Path(out)]
+    if is_ncnn(out):
+        paths.append(paths[0].with_suffix(".bin"))
+    for path in paths:
+        for given in inputs:
+            if given is not None and path.resolve() == Path(given).resolve():
+                raise OSError(f"{path} is an input, and would be overwritten")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        check_output(path)
 
 
 def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module:
@@ -152,6 +171,37 @@ def dataset_meta(config: Config, meta: Mapping) -> Mapping:
     )
 
 
+def is_ncnn(out: str) -> bool:
+    """Whether a file to write is ncnn's."""
+    return Path(out).suffix == ".param"
+
+
+def export(
+    model: nn.Module, size: Sequence[int], args: argparse.Namespace
+) -> Difference:
+    """Export in the format that the file's name asks for.
+
+    Raises:
+        ValueError: If an option is not one of that format.
+    """
+    target = args.target or ("ncnn" if is_ncnn(args.out) else "onnxruntime")
+    target = None if args.no_deploy else target
+    options = {name: getattr(args, name) for name in ONNX_OPTIONS}
+    if not is_ncnn(args.out):
+        tolerance = args.tolerance
+        return export_onnx(
+            model, args.out, size, target, tolerance=tolerance, **options
+        )
+    given = [name for name, default in ONNX_OPTIONS.items() if options[name] != default]
+    if given:
+        option = "--" + given[0].replace("_", "-")
+        raise ValueError(
+            f"{option} is for ONNX files, and {args.out} is one of ncnn, which holds "
+            "the network for one image of a fixed size"
+        )
+    return export_ncnn(model, args.out, size, target, args.tolerance)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Export, print the differences, and return the exit status."""
     args = parse_args(arguments)
@@ -166,23 +216,12 @@ def main(arguments: list[str] | None = None) -> int:
         raise SystemExit(str(error)) from error
     size = tuple(args.input_size or config_input_size(config))
     try:
-        difference = export_onnx(
-            model,
-            args.out,
-            size,
-            target=None if args.no_deploy else args.target,
-            batch_size=args.batch_size,
-            dynamic_batch=args.dynamic_batch,
-            dynamic_size=args.dynamic_size,
-            opset=args.opset,
-            tolerance=args.tolerance,
-            network_only=args.network_only,
-            rtmlib=args.rtmlib,
-        )
-    except (TypeError, ValueError, OSError) as error:
+        difference = export(model, size, args)
+    except (ImportError, TypeError, ValueError, OSError) as error:
         raise SystemExit(f"cannot export: {error}") from error
+    runtime = "ncnn" if is_ncnn(args.out) else "ONNX Runtime"
     print(
-        f"{args.out}: PyTorch against ONNX Runtime, absolute difference: mean "
+        f"{args.out}: PyTorch against {runtime}, absolute difference: mean "
         f"{difference.mean:.3g}, max {difference.largest:.3g}; largest value "
         f"{difference.scale:.3g}; max relative to a map's largest value "
         f"{difference.relative:.3g} (rounding in PyTorch: {difference.noise:.3g})"

@@ -7,7 +7,7 @@ import copy
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -95,7 +95,12 @@ class Network(nn.Module):
         return outputs
 
 
-def _backbone(model: nn.Module) -> HighResolutionNet:
+def find_backbone(model: nn.Module) -> HighResolutionNet:
+    """Return the backbone of a model that is to be exported.
+
+    Raises:
+        TypeError: If it is none of this package's.
+    """
     backbone = getattr(model, "backbone", model)
     if not isinstance(backbone, HighResolutionNet):
         raise TypeError(
@@ -119,15 +124,16 @@ def check_output(path: str | Path) -> Path:
     return path
 
 
-def _check_arguments(
+def check_arguments(
     backbone: HighResolutionNet,
     input_size: Sequence[int],
-    batch_size: int,
-    dynamic_batch: bool,
-    dynamic_size: bool,
-    opset: int,
-    target: str | None,
+    batch_size: int = 1,
+    dynamic_batch: bool = False,
+    dynamic_size: bool = False,
+    opset: int = MIN_OPSET,
+    target: str | None = None,
 ) -> None:
+    """Raise the errors of :func:`export_onnx` that arguments of its cause."""
     if backbone.deploy:
         raise ValueError(
             "the model's backbone has been switched to deploy: export the trained "
@@ -228,8 +234,8 @@ def export_onnx(
             exported so.
         OSError: If there can be no such file.
     """
-    path, backbone = check_output(path), _backbone(model)
-    _check_arguments(
+    path, backbone = check_output(path), find_backbone(model)
+    check_arguments(
         backbone, input_size, batch_size, dynamic_batch, dynamic_size, opset, target
     )
     divisor = backbone.size_divisor
@@ -240,7 +246,7 @@ def export_onnx(
         batch = batch_size + 2 * dynamic_batch
         sides = (side + divisor * dynamic_size for side in input_size)
         shapes.append((batch, backbone.in_channels, *sides))
-    batches = [_images(s).to(next(model.parameters())) for s in shapes]
+    batches = [random_images(s).to(next(model.parameters())) for s in shapes]
     axes = {0: "batch"} if dynamic_batch else {}
     axes |= {2: "height", 3: "width"} if dynamic_size else {}
     task = None
@@ -297,7 +303,8 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _images(shape: Sequence[int]) -> Tensor:
+def random_images(shape: Sequence[int]) -> Tensor:
+    """The images (N, C, H, W) that a file and its network are compared on."""
     return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(0))
 
 
@@ -322,12 +329,29 @@ def compare(
         str(path), providers=["CPUExecutionProvider"]
     )
     (given,) = session.get_inputs()
+    return compare_outputs(
+        network, lambda x: session.run(None, {given.name: x}), batches
+    )
+
+
+def compare_outputs(
+    network: nn.Module,
+    run: Callable[[np.ndarray], Sequence[np.ndarray]],
+    batches: Sequence[Tensor],
+) -> Difference:
+    """Compare a network in PyTorch with what a runtime computes.
+
+    Args:
+        network: Maps images to a tuple of maps.
+        run: The same, by the runtime.
+        batches: Images to compare them on.
+    """
     double = copy.deepcopy(network).double()
     means, largest, noises, scales = [], [], [], []
     for images in batches:
         with torch.no_grad():
             expected, exact = network(images), double(images.double())
-        found = session.run(None, {given.name: images.cpu().numpy()})
+        found = run(images.cpu().numpy())
         for a, b, c in zip(found, expected, exact):
             noises.append((b.double() - c).abs().max().item())
             b = b.cpu().numpy()

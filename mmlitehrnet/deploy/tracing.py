@@ -45,7 +45,7 @@ def trace_to_onnx(
         opset: Version of ONNX's operators.
     """
     dynamic = dynamic or {}
-    sizes = contextlib.nullcontext() if 2 in dynamic else _constant_sizes()
+    sizes = contextlib.nullcontext() if 2 in dynamic else constant_sizes()
     with warnings.catch_warnings(), sizes:
         # Of Python values that depend on the size, which is then fixed.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
@@ -66,7 +66,7 @@ def trace_to_onnx(
 
 
 @contextlib.contextmanager
-def _constant_sizes() -> Iterator[None]:
+def constant_sizes() -> Iterator[None]:
     """Export the sizes that maps are pooled and upsampled to as constants.
 
     They are computed from other maps' sizes, which the exporter would write out as

@@ -32,6 +32,7 @@ NOT_RUN = {
     r"python tools/predict\.py photo\.jpg( --model \S+)?$": "needs the network",
     r"mim .*--amp": "needs a GPU",
     r"python .*rtmdet": "needs a detector's checkpoint",
+    r"python .*\.param$": "needs ncnn: make ncnn-check exports to it",
     r"make env": "has been run: this is the environment",
     r"make (test|lint|format)": "run by continuous integration",
     r"make demo": "takes a quarter of an hour or more; its tool is checked",

@@ -21,6 +21,10 @@ class Form:
               no broadcast, no computed kernel.
             - 'any': as the runtime likes, without loss (OpenVINO).
         aligned_size: Widths of maps are padded to a multiple of this.
+        rows: Whether lower maps are upsampled along their rows only, and broadcast
+            over the rows of each cell (ncnn, where reshaping copies nothing).
+        splits_stem: Whether a stem's first convolution is computed whole and split
+            (ncnn), or each half by itself.
         even_sizes: Whether image sides are multiples of 32 (of another power of two
             for other than four branches), so that pooling and upsampling are by
             powers of two.
@@ -30,6 +34,8 @@ class Form:
 
     memory_layout: str = "any"
     aligned_size: int = 1
+    rows: bool = False
+    splits_stem: bool = False
     even_sizes: bool = False
     dynamic_batch: bool = False
     dynamic_size: bool = False
@@ -65,6 +71,7 @@ FORMS = {
     "pytorch": Form("NHWC"),
     "onnxruntime": Form("blocked", aligned_size=16, even_sizes=True),
     "openvino": Form("any", aligned_size=16, even_sizes=True),
+    "ncnn": Form("any", rows=True, splits_stem=True),
 }
 
 #: Dynamic convolution in ONNX Runtime, and of several images in both.

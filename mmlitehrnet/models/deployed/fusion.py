@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ from .channels import ChannelOrder
 from .convs import chain
 from .fold import folded_chain
 from .forms import Form
-from .resize import has_factor, size_of, upsample_to
+from .resize import by_rows, has_factor, size_of, upsample_to
 
 # Each size is twice the next: upsampling to the next one, whatever its size.
 _STEP = Form(even_sizes=True)
@@ -57,13 +58,13 @@ class FusedRow(nn.Module):
         """
         total = xs[self.branch]
         if len(self.upward):
-            total = self._sum_of_lower(xs).add_(total)
+            total = self._add_lower(xs)
         for j, path in enumerate(self.downward):
             total = path(first if j == 0 else xs[j]).add_(total)
         return total
 
-    def _sum_of_lower(self, xs: list[Tensor]) -> Tensor:
-        """Sum of the lower branches, upsampled.
+    def _add_lower(self, xs: list[Tensor]) -> Tensor:
+        """Sum of this branch and the lower ones, upsampled.
 
         Where each size is twice the next, nearest upsampling by a factor is that
         factor's steps of two, and what comes from further down is added before the
@@ -75,13 +76,17 @@ class FusedRow(nn.Module):
         if self.nearest and self._has_steps_of_two([target, *lower]):
             total = pairs[-1][0](lower[-1])
             for conv, x in pairs[-2::-1]:
-                total = upsample_to(total, (0, 0), 2, _STEP)
-                total = conv(x).add_(total)
-            return upsample_to(total, (0, 0), 2, _STEP)
+                total = self._add_upsampled(conv(x), total)
+            return self._add_upsampled(target, total)
         total = self._upsample(pairs[0][0](lower[0]), target, 2)
         for k, (conv, x) in enumerate(pairs[1:]):  # Nor enumerate(..., start).
             total = total + self._upsample(conv(x), target, 2 ** (k + 2))
-        return total
+        return total.add_(target)
+
+    def _add_upsampled(self, x: Tensor, lower: Tensor) -> Tensor:
+        if self.form.rows:
+            return by_rows(torch.add, x, lower, 2)
+        return upsample_to(lower, (0, 0), 2, _STEP).add_(x)
 
     def _has_steps_of_two(self, xs: list[Tensor]) -> bool:
         if self.form.even_sizes:

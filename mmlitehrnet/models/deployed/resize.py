@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -57,6 +57,27 @@ def upsample_to(x: Tensor, size: tuple[int, int], factor: int, form: Form) -> Te
     return F.interpolate(x, size=size, mode="nearest")
 
 
+def by_rows(
+    operation: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor, factor: int
+) -> Tensor:
+    """Add or multiply a map and a lower one, upsampled (nearest).
+
+    Only columns are repeated; what comes out is broadcast over the rows of each cell.
+
+    Args:
+        operation: Adds or multiplies, not in place.
+        x: A map (N, C, H, W).
+        y: The lower one (N, C, H / factor, W / factor).
+        factor: Side of the cells.
+    """
+    rows = F.interpolate(y, scale_factor=(1.0, float(factor)), mode="nearest")
+    samples, channels, height, width = x.shape
+    tiles = x.reshape(samples, channels, height // factor, factor, width)
+    # Not unsqueeze: what ncnn has for it takes no packed channels.
+    rows = rows.reshape(samples, channels, height // factor, 1, width)
+    return operation(tiles, rows).reshape(samples, channels, height, width)
+
+
 def expand(x: Tensor, size: tuple[int, int], form: Form) -> Tensor:
     """Make (N, C, 1, 1) fit for a product with maps of a size."""
     if not form.expands:
@@ -77,6 +98,8 @@ def multiply_upsampled(x: Tensor, w: Tensor, factor: int, form: Form) -> Tensor:
         factor: Side of the cells where the image's sides are multiples of 32.
         form: Form of the network.
     """
+    if form.rows and factor > 1 and has_factor(x, size_of(w), factor):
+        return by_rows(torch.mul, x, w, factor)
     if not (form.halves and form.even_sizes) or factor == 1:
         return x * upsample_to(w, size_of(x), factor, form)
     shape, columns = x.shape, w.shape[3]

@@ -20,16 +20,27 @@ from .forms import Form
 
 
 class TwoBranchStem(nn.Module):
-    """Two chains on the image, concatenated."""
+    """Two chains, concatenated.
 
-    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+    Args:
+        first: The first chain.
+        second: The second chain.
+        conv: Convolution whose output's halves they take; default: both take the
+            image.
+    """
+
+    def __init__(
+        self, first: nn.Module, second: nn.Module, conv: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.first = first
         self.second = second
+        self.conv = conv
 
     def forward(self, x: Tensor) -> Tensor:
         """Map the image (N, 3, H, W) to (N, C, H / 4, W / 4)."""
-        return torch.cat((self.first(x), self.second(x)), dim=1)
+        a, b = (x, x) if self.conv is None else self.conv(x).chunk(2, dim=1)
+        return torch.cat((self.first(a), self.second(b)), dim=1)
 
 
 #: Maps a half of a stem's layers and the order of its input to their inference form.
@@ -39,20 +50,24 @@ DeployHalf = Callable[[Any, ChannelOrder, Form], tuple[nn.Module, ChannelOrder]]
 def _deploy_two_branches(
     conv1: nn.Module, branches: Sequence[nn.Module], deploy: DeployHalf, form: Form
 ) -> tuple[nn.Module, ChannelOrder]:
-    """Each half from the image on: of the first convolution, and what follows it."""
+    """The halves of the first convolution, together or each by itself, and the rest."""
     (conv,) = folded_chain(conv1)
     image = natural_order(conv.weight.shape[1])
     half = natural_order(len(conv.weight) // 2, form.aligned_size)
+    whole = dense_conv(conv, image, concatenate([half, half]))
     paths, orders = [], []
     for k, branch in enumerate(branches):
         part = unscaled(half.holding(half.channel + k * half.width).channel)
         path, order = deploy(branch, half, form)
-        paths.append(nn.Sequential(dense_conv(conv, image, part), path))
+        if not form.splits_stem:
+            path = nn.Sequential(dense_conv(conv, image, part), path)
+        paths.append(path)
         orders.append(order)
     order = concatenate(orders)
     width = order.width // 2
     shuffled = order.channel % width * 2 + order.channel // width
-    return TwoBranchStem(*paths), order.holding(shuffled)
+    stem = TwoBranchStem(paths[0], paths[1], whole if form.splits_stem else None)
+    return stem, order.holding(shuffled)
 
 
 def _deploy_convs(

@@ -238,10 +238,7 @@ class WeightedBlocks(nn.Module):
             weights = block.cross(pooled)
             if k > 0:
                 weights = [w * s for w, s in zip(weights, spatial)]
-            xs = [
-                conv(x.mul_(w))
-                for conv, x, w in zip(block.convs, xs, self._upsample(weights, xs))
-            ]
+            xs = [conv(x) for conv, x in zip(block.convs, self._multiply(xs, weights))]
             if k == len(self.blocks) - 1:
                 spatial = block.spatial(means(xs))
             else:
@@ -261,8 +258,9 @@ class WeightedBlocks(nn.Module):
                     return means(xs)
         return means([pooled])
 
-    def _upsample(self, weights: Sequence[Tensor], xs: list[Tensor]) -> list[Tensor]:
-        return [
-            upsample_to(w, size_of(x), f, self.form)
-            for w, x, f in zip(split_to(weights, self.sizes), xs, factors_of(xs))
-        ]
+    def _multiply(self, xs: list[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
+        form = self.form
+        triples = zip(xs, split_to(weights, self.sizes), factors_of(xs))
+        if form.rows:
+            return [multiply_upsampled(x, w, f, form) for x, w, f in triples]
+        return [x.mul_(upsample_to(w, size_of(x), f, form)) for x, w, f in triples]

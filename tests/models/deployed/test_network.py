@@ -42,7 +42,7 @@ def test_every_block_is_equal_in_every_form(name, form):
 def test_a_network_for_several_images_takes_any_number(target):
     net = trained(NETWORKS["DITE"])
     deployed = switch_to_deploy(net, target, batch_size=3)
-    assert deployed.deployed.form.halves
+    assert deployed.deployed.form.halves == (target != "ncnn")
     for batch in (1, 2, 3):
         assert_same(deployed, net, images(batch, 3, 64, 96, dtype=torch.float64))
 

@@ -1,0 +1,76 @@
+"""Export all networks to ncnn and run them there: `make ncnn-check`.
+
+ncnn and pnnx are no part of the environment: their wheels are installed into a folder
+of their own, without what they depend on, which is here or not used. The tool exports a
+pose config of each backbone and a segmentation config; ncnn must give what the model
+gives in PyTorch. Needs the network.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from mmlitehrnet.apis.model import network_from_config
+from tests.running import ROOT
+from tests.tools import load_tool
+
+PACKAGES = ("ncnn==1.0.20261020", "pnnx==20261020")
+#: Config -> height and width of its images.
+CONFIGS = {
+    "pose/litehrnet_18_coco_256x192.py": (256, 192),
+    "pose/naive_litehrnet_18_coco_256x192.py": (256, 192),
+    "pose/ditehrnet_18_coco_256x192.py": (256, 192),
+    "pose/small_hrnet_w16_coco_256x192.py": (256, 192),
+    "seg/litehrnet_18_cityscapes_512x1024.py": (128, 256),
+}
+
+
+def save_weights(config: Path, path: Path) -> None:
+    """Write weights of PyTorch's own, with which no rounding grows."""
+    torch.manual_seed(0)
+    model = network_from_config(Config.fromfile(config))
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+
+
+def main() -> int:
+    """Install ncnn, export, print a line for each config."""
+    warnings.filterwarnings("ignore")
+    failed = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target")
+        subprocess.run([*pip, str(folder / "packages"), *PACKAGES], check=True)
+        sys.path.append(str(folder / "packages"))
+        tool, weights = load_tool("export_onnx"), folder / "weights.pth"
+        for config, size in CONFIGS.items():
+            start = time.monotonic()
+            out = folder / Path(config).with_suffix(".param").name
+            try:
+                save_weights(ROOT / "configs" / config, weights)
+                arguments = [ROOT / "configs" / config, weights, "--out", out]
+                arguments += ["--input-size", *size, "--tolerance", 1e-4]
+                failed += tool.main([str(argument) for argument in arguments])
+                if not out.with_suffix(".bin").stat().st_size:
+                    raise ValueError("no weights were written")
+            except (Exception, SystemExit) as error:  # Each config is reported.
+                print(f"{config}: {type(error).__name__}: {error}")
+                failed += 1
+            print(f"{time.monotonic() - start:4.0f} s  {config}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
