@@ -261,7 +261,7 @@ def test_bad_arguments_are_named(tmp_path):
         "input_size must hold multiples of 32": dict(input_size=(70, 90)),
         "dynamic_size needs a target": dict(target=None, dynamic_size=True),
         "dynamic_batch needs a target": dict(target=None, dynamic_batch=True),
-        "target must be one of": dict(target="ncnn"),
+        "target must be one of": dict(target="tflite"),
         "input_size must be a height": dict(input_size=(64,)),
     }.items():
         with pytest.raises(ValueError, match=match):
