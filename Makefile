@@ -10,6 +10,7 @@
 #   make mmdeploy-check STACK=reference
 #                      convert pose and segmentation networks by mmdeploy 1.3.1
 #   make ncnn-check    export pose and segmentation networks to ncnn, and run them there
+#   make rtmlib-check  run exported recipes in rtmlib, on photographs
 # `STACK=reference` takes the environment of torch 2.1 and compiled mmcv for any target.
 SHELL := bash
 STACK ?= default
@@ -17,7 +18,7 @@ VENV := .venv$(if $(filter-out default,$(STACK)),-$(STACK))
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-seg test docs-check wheel-check mmdeploy-check ncnn-check lint format env clean
+.PHONY: help demo demo-seg test docs-check wheel-check mmdeploy-check ncnn-check rtmlib-check lint format env clean
 
 help:
 	@sed -n '1,/^SHELL/{/^#/s/^# \{0,1\}//p}' Makefile
@@ -46,6 +47,9 @@ mmdeploy-check: env
 
 ncnn-check: env
 	python -m tests.ncnn_check
+
+rtmlib-check: env
+	python -m tests.rtmlib_check
 
 lint: env
 	ruff check .
