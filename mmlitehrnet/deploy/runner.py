@@ -372,7 +372,7 @@ def decode_dark_udp(
     dxy = (at(1, 1) - around + 2 * at(0, 0) + at(-1, -1)) / 2
     small = np.finfo(np.float32).eps  # which lets a flat map be solved
     curvature = np.stack((dxx, dxy, dyy), axis=1) + np.array((small, 0, small))
-    step = _newton_step(slope, curvature) * (peaks.scores > 0)[:, None]
+    step = _newton_step(slope, curvature)
     return (peaks.cells + step) / (peaks.size - 1), peaks.scores
 
 

@@ -167,7 +167,10 @@ def test_heatmaps_are_decoded_as_by_mmpose(decoder, codec):
     # What noise gives is as far as its nearly flat maps allow.
     error = np.abs(ours * task.input_size - points[0])
     assert error[12:].max() < 1e-3 and np.median(error[:12]) < 1e-3
-    assert error[3].max() < 1e-4 or decoder == "dark_udp"  # not found
+    if decoder == "dark_udp":  # MMPose moves one that is not found.
+        assert np.array_equal(ours[3], [-1 / 47, -1 / 63])
+    else:
+        assert error[3].max() < 1e-4
 
 
 def test_simcc_is_decoded_as_by_mmpose():
@@ -198,7 +201,7 @@ def assert_keypoints_of_mmpose(model, path, image=None, boxes=BOXES, largest=0.0
     points, scores = PoseRunner(path, num_threads=1)(image, boxes)
     expected = np.concatenate([r.pred_instances.keypoints for r in results])
     likely = np.concatenate([r.pred_instances.keypoint_scores for r in results])
-    np.testing.assert_allclose(scores, likely, rtol=0.02, atol=1e-4)
+    np.testing.assert_allclose(scores, likely, rtol=0.005, atol=1e-4)
     assert points.shape == expected.shape
     assert np.abs(points - expected)[likely > 0].max() <= largest
 
