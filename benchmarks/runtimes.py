@@ -123,6 +123,8 @@ def _openvino_call(
         "INFERENCE_NUM_THREADS": num_threads,
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
+        # Streams would all be pinned to the same core.
+        "ENABLE_CPU_PINNING": num_threads > 1,
     } | settings
     core = openvino.Core()
     compiled = core.compile_model(core.read_model(file), "CPU", settings)

@@ -45,7 +45,7 @@ def trace_to_onnx(
         opset: Version of ONNX's operators.
     """
     dynamic = dynamic or {}
-    sizes = contextlib.nullcontext() if 2 in dynamic else constant_sizes()
+    sizes = contextlib.nullcontext() if {2, 3} & set(dynamic) else constant_sizes()
     with warnings.catch_warnings(), sizes:
         # Of Python values that depend on the size, which is then fixed.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
