@@ -122,7 +122,7 @@ COLUMNS = {
     f"{BASELINE}, same mode / this": "{ratio:.2f}",
     f"{BASELINE}, eager / this": "{eager_ratio:.2f}",
     "MiB beyond weights and optimizer": "{memory:.0f}",
-    "operators, forward and backward": "{operators}",
+    "operators, forward and backward": "{operators:.0f}",
 }
 
 
