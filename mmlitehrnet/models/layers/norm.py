@@ -24,20 +24,21 @@ def batches_counted_together() -> Iterator[None]:
     """Let the layers that normalise a batch count it at the end, all at once.
 
     Each would launch a kernel for it, a sixth of those of a forward pass. Where the
-    passes are traced or compiled, the layers count themselves.
+    passes are traced or compiled, the layers count themselves; so does PyTorch's
+    SyncBatchNorm.
     """
     outer = getattr(_in_this_thread, "counters", None)
-    counters: list[Tensor] = []
+    counters: dict[int, Tensor] = {}  # by identity
     _in_this_thread.counters = counters
     try:
         yield
     finally:
         _in_this_thread.counters = outer
         if counters:
-            torch._foreach_add_(counters, 1)
+            torch._foreach_add_(list(counters.values()), 1)
 
 
-def _counters() -> list[Tensor] | None:
+def _counters() -> dict[int, Tensor] | None:
     return None if is_compiling() else getattr(_in_this_thread, "counters", None)
 
 
@@ -68,9 +69,10 @@ class BatchNorm2d(nn.BatchNorm2d, _BatchNorm):
         counters, batches = _counters(), self.num_batches_tracked
         if not self.training or counters is None or batches is None:
             return super().forward(x)
-        if self.momentum is None:  # The average needs the number here.
+        # An average of all batches needs the number here; none may be there twice.
+        if self.momentum is None or id(batches) in counters:
             return super().forward(x)
-        counters.append(batches)
+        counters[id(batches)] = batches
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias,
             training=True, momentum=self.momentum, eps=self.eps,

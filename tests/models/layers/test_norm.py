@@ -85,6 +85,14 @@ def test_a_batch_counts_where_a_later_layer_fails():
     assert norm.num_batches_tracked == 2
 
 
+def test_a_layer_that_runs_twice_counts_twice():
+    ours, theirs = BatchNorm2d(4), nn.BatchNorm2d(4)
+    with batches_counted_together():
+        for x in torch.randn(2, 2, 4, 3, 3):
+            assert torch.equal(ours(x), theirs(x))
+    assert ours.num_batches_tracked == theirs.num_batches_tracked == 2
+
+
 def test_threads_count_for_themselves():
     norm, other = BatchNorm2d(4), BatchNorm2d(4)
     with batches_counted_together():
