@@ -10,9 +10,7 @@ must give what the model gives in PyTorch. Needs the network.
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -25,8 +23,8 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from mmlitehrnet.apis.model import network_from_config
 from tests.models.backbones.reference import difference, images
+from tests.outside import installed, save_network
 from tests.running import ROOT
 
 #: Without mmdeploy's own pins, of which protobuf's is older than onnx needs.
@@ -80,14 +78,8 @@ def convert(library: str, name: str, dynamic: bool, folder: Path) -> float:
     apis: Any = importlib.import_module("mmdeploy.apis")
     pattern, task, size = TASKS[library]
     config = ROOT / "configs" / pattern.format(name)
-    torch.manual_seed(0)  # PyTorch's own weights: no rounding grows.
-    model = network_from_config(Config.fromfile(config)).eval()
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.running_var, 0.5, 2)
     weights = folder / "weights.pth"
-    torch.save(dict(state_dict=model.state_dict(), meta={}), weights)
+    model = save_network(config, weights)
     pixels = np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), np.uint8)
     image = folder / "image.png"
     cv2.imwrite(str(image), pixels)
@@ -115,11 +107,7 @@ def main() -> int:
         raise SystemExit("mmdeploy needs CPython 3.11: STACK=reference")
     warnings.filterwarnings("ignore")
     failed = 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target")
-        subprocess.run([*pip, str(folder / "packages"), *PACKAGES], check=True)
-        sys.path.append(str(folder / "packages"))
+    with installed(*PACKAGES) as folder:
         for library in TASKS:
             for network in NETWORKS:
                 # Dite-HRNet's dynamic kernels are those of a fixed number of images.

@@ -8,18 +8,12 @@ gives in PyTorch. Needs the network.
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from pathlib import Path
 
-import torch
-from mmengine.config import Config
-from torch import nn
-
-from mmlitehrnet.apis.model import network_from_config
+from tests.outside import installed, save_network
 from tests.running import ROOT
 from tests.tools import load_tool
 
@@ -34,32 +28,17 @@ CONFIGS = {
 }
 
 
-def save_weights(config: Path, path: Path) -> None:
-    """Write weights of PyTorch's own, with which no rounding grows."""
-    torch.manual_seed(0)
-    model = network_from_config(Config.fromfile(config))
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.running_var, 0.5, 2)
-    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
-
-
 def main() -> int:
     """Install ncnn, export, print a line for each config."""
     warnings.filterwarnings("ignore")
     failed = 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target")
-        subprocess.run([*pip, str(folder / "packages"), *PACKAGES], check=True)
-        sys.path.append(str(folder / "packages"))
+    with installed(*PACKAGES) as folder:
         tool, weights = load_tool("export_onnx"), folder / "weights.pth"
         for config, size in CONFIGS.items():
             start = time.monotonic()
             out = folder / Path(config).with_suffix(".param").name
             try:
-                save_weights(ROOT / "configs" / config, weights)
+                save_network(ROOT / "configs" / config, weights)
                 arguments = [ROOT / "configs" / config, weights, "--out", out]
                 arguments += ["--input-size", *size, "--tolerance", 1e-4]
                 failed += tool.main([str(argument) for argument in arguments])

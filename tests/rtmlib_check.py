@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -32,6 +30,7 @@ from torch import nn
 from mmlitehrnet.deploy.export import export_onnx
 from mmlitehrnet.deploy.runner import region_of
 from tests.deploy.test_runner import REAL_IMAGES, pose_model
+from tests.outside import installed
 
 PACKAGE = "rtmlib==0.0.16"
 CONFIG = "configs/pose/recipes/litehrnet_18_{}_coco_256x192.py"
@@ -160,11 +159,7 @@ def main() -> int:
     if not REAL_IMAGES.is_dir():
         raise SystemExit("no ../shared/data/coco")
     warnings.filterwarnings("ignore")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target")
-        subprocess.run([*pip, str(folder / "packages"), PACKAGE], check=True)
-        sys.path.append(str(folder / "packages"))
+    with installed(PACKAGE) as folder:
         rtmlib = importlib.import_module("rtmlib")
         return int(not all([check(recipe, rtmlib, folder) for recipe in RECIPES]))
 
