@@ -120,9 +120,18 @@ class Page:
             numbers = json.dumps(self.numbers, indent=1)
             self.path.with_suffix(".json").write_text(f"{numbers}\n")
 
+    def add_titles(self, titles: Sequence[str], texts: int = 1) -> None:
+        """Start a table, the first columns of which hold texts, the others numbers."""
+        rules = ["---"] * texts + ["---:"] * (len(titles) - texts)
+        self.add(table_line(titles), table_line(rules))
+
+    def record(self, timing: Timing, **numbers: Any) -> None:
+        """Keep numbers for the JSON."""
+        self.numbers["rows"].append(numbers | dict(timing=timing._asdict()))
+
     def add_row(self, timing: Timing, **numbers: Any) -> None:
         """Add a line to the table, and its numbers."""
-        self.numbers["rows"].append(numbers | dict(timing=timing._asdict()))
+        self.record(timing, **numbers)
         known = {k: _Nothing() if v is None else v for k, v in numbers.items()}
         cells = (c.format(timing=timing, **known) for c in self.columns.values())
         self.add(table_line(cells))

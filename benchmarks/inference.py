@@ -146,7 +146,7 @@ def measure(
     found = ways(RUNTIMES[setting.runtime], args.threads)
     titles = ["network", *(f"{way}: {way.unit}" for way in found)]
     page.add(f"### {setting.text}", "", f"In parentheses: {BASELINE} / this.", "")
-    page.add(table_line(titles), table_line(["---", *["---:"] * len(found)]))
+    page.add_titles(titles)
     for label in dict.fromkeys(label for label, _ in timings):
         cells = [label]
         for way in found:
@@ -155,18 +155,16 @@ def measure(
             rate = 1e3 * setting.batch * way.streams / timing.median
             cell = f"{rate:.0f}" if way.streams > 1 else f"{timing.median:.2f}"
             cells.append(f"{cell} ({ratio:.2f})" if ratio else cell)
-            page.numbers["rows"].append(
-                dict(
-                    runtime=setting.runtime,
-                    size=_text(setting.size),
-                    batch=setting.batch,
-                    network=label,
-                    **way._asdict(),
-                    timing=timing._asdict(),
-                    rate=rate,
-                    ratio=ratio,
-                    limit=operations[label] * way.streams / peak / 1e6,
-                )
+            page.record(
+                timing,
+                runtime=setting.runtime,
+                size=_text(setting.size),
+                batch=setting.batch,
+                network=label,
+                **way._asdict(),
+                rate=rate,
+                ratio=ratio,
+                limit=operations[label] * way.streams / peak / 1e6,
             )
         page.add(table_line(cells))
     page.add("")

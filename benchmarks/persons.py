@@ -107,17 +107,11 @@ def measure_persons(args: argparse.Namespace) -> Page:
         }
         timings = interleave(calls, args.repetitions, args.warmup, args.burst)
     titles = ["network", "run by", *map(str, args.persons)]
-    page.add(
-        table_line(titles), table_line(["---", "---"] + ["---:"] * len(args.persons))
-    )
+    page.add_titles(titles, texts=2)
     for key in found:
         each = {n: timings[*key, n] for n in args.persons}
         for persons, timing in each.items():
-            page.numbers["rows"].append(
-                dict(
-                    network=key[0], way=key[1], persons=persons, timing=timing._asdict()
-                )
-            )
+            page.record(timing, network=key[0], way=key[1], persons=persons)
         cells = (f"{t.median / n:.1f} ({t.best / n:.1f})" for n, t in each.items())
         page.add(table_line([*key, *cells]))
     return page
