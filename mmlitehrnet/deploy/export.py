@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ..models.backbones.arguments import check_count, is_int
 from ..models.backbones.high_resolution import HighResolutionNet
-from ..models.deployed.forms import find_form
+from ..models.deployed.forms import Form, find_form
 from ..models.layers.channel_weighting import CrossResolutionWeighting
 from ..models.layers.context_modeling import DenseContextModeling
 from ..models.layers.dynamic_conv import DynamicConv2d
@@ -108,6 +108,13 @@ def find_backbone(model: nn.Module) -> HighResolutionNet:
             f"{type(backbone).__name__}"
         )
     return backbone
+
+
+def deployed_copy(model: nn.Module, target: str | Form) -> nn.Module:
+    """Make the inference form of a backbone, or of a model with one."""
+    if isinstance(model, HighResolutionNet):
+        return switch_to_deploy(model, target)
+    return deploy_model(model, target)
 
 
 def check_output(path: str | Path) -> Path:
@@ -268,10 +275,7 @@ def export_onnx(
                 dynamic_batch=dynamic_batch,
                 dynamic_size=dynamic_size,
             )
-            if isinstance(model, HighResolutionNet):
-                deployed = switch_to_deploy(model, form)
-            else:
-                deployed = deploy_model(model, form)
+            deployed = deployed_copy(model, form)
         try:
             network = Network(deployed, before).eval()
             trace_to_onnx(network, batches[0], part, axes, opset)

@@ -24,17 +24,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.backbones.high_resolution import HighResolutionNet
 from .export import (
     Difference,
     Network,
     check_arguments,
     check_output,
     compare_outputs,
+    deployed_copy,
     find_backbone,
     random_images,
 )
-from .model import deploy_model, switch_to_deploy
 from .tracing import constant_sizes
 
 #: Options that compute in less than float32, which ncnn turns on where a processor can.
@@ -90,11 +89,7 @@ def export_ncnn(
     ncnn, pnnx = _packages()
     images = random_images((1, backbone.in_channels, *input_size))
     trained = copy.deepcopy(model).cpu().float().eval()
-    deployed: nn.Module = trained
-    if target is not None and isinstance(trained, HighResolutionNet):
-        deployed = switch_to_deploy(trained, target)
-    elif target is not None:
-        deployed = deploy_model(trained, target)
+    deployed = trained if target is None else deployed_copy(trained, target)
     with TemporaryDirectory("", f".{path.stem}.", path.parent) as folder:
         script = Path(folder, "network.pt")
         _trace(Network(deployed).eval(), images).save(str(script))
