@@ -54,20 +54,20 @@ def _deploy_two_branches(
     (conv,) = folded_chain(conv1)
     image = natural_order(conv.weight.shape[1])
     half = natural_order(len(conv.weight) // 2, form.aligned_size)
-    whole = dense_conv(conv, image, concatenate([half, half]))
+    both = concatenate([half, half])
+    whole = dense_conv(conv, image, both) if form.splits_stem else None
     paths, orders = [], []
     for k, branch in enumerate(branches):
         part = unscaled(half.holding(half.channel + k * half.width).channel)
         path, order = deploy(branch, half, form)
-        if not form.splits_stem:
+        if whole is None:
             path = nn.Sequential(dense_conv(conv, image, part), path)
         paths.append(path)
         orders.append(order)
     order = concatenate(orders)
     width = order.width // 2
     shuffled = order.channel % width * 2 + order.channel // width
-    stem = TwoBranchStem(paths[0], paths[1], whole if form.splits_stem else None)
-    return stem, order.holding(shuffled)
+    return TwoBranchStem(paths[0], paths[1], whole), order.holding(shuffled)
 
 
 def _deploy_convs(
