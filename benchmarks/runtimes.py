@@ -113,6 +113,27 @@ def _onnxruntime_nodes(
             yield event["args"]["op_name"], event["name"], event["dur"] / 1e3
 
 
+def _quantised(network: nn.Module, x: Tensor, target: str) -> bytes:
+    from mmlitehrnet.deploy.export import trace_to_onnx
+    from mmlitehrnet.deploy.quantization import quantize
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        trace_to_onnx(network, x, path)
+        quantize(path, [x], target)
+        return path.read_bytes()
+
+
+def _onnxruntime_int8(network: nn.Module, x: Tensor) -> OpenOn:
+    file = _quantised(network, x, "onnxruntime")
+    return lambda num_threads: _onnxruntime_call(file, x, num_threads)[1]
+
+
+def _openvino_int8(network: nn.Module, x: Tensor) -> OpenOn:
+    file = _quantised(network, x, "openvino")
+    return lambda num_threads: _openvino_call(file, x, num_threads)[1]
+
+
 def _openvino_call(
     file: bytes, x: Tensor, num_threads: int, **settings: object
 ) -> tuple[Any, Call]:
@@ -231,6 +252,8 @@ RUNTIMES: dict[str, Runtime] = {
     "openvino-bf16": Runtime(
         partial(_openvino, INFERENCE_PRECISION_HINT="bf16"), "openvino"
     ),
+    "onnxruntime-int8": Runtime(_onnxruntime_int8, "onnxruntime"),
+    "openvino-int8": Runtime(_openvino_int8, "openvino"),
 }
 
 #: How CUDA devices are used, and in which precisions of weights and maps.

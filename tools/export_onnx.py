@@ -20,6 +20,7 @@ from mmengine.config import Config
 from torch import nn
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
+from mmlitehrnet.apis.calibration import calibration_images
 from mmlitehrnet.apis.command_line import add_cfg_options
 from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
 from mmlitehrnet.checkpoints import (
@@ -30,11 +31,13 @@ from mmlitehrnet.checkpoints import (
 )
 from mmlitehrnet.deploy.export import (
     MIN_OPSET,
+    TOLERANCES,
     Difference,
     check_output,
     export_onnx,
 )
 from mmlitehrnet.deploy.ncnn import export_ncnn
+from mmlitehrnet.deploy.quantization import PRECISIONS, check_precision
 from mmlitehrnet.models.deployed.forms import FORMS
 
 #: Options that ncnn's files have no use for, and their defaults.
@@ -45,6 +48,7 @@ ONNX_OPTIONS = dict(
     opset=MIN_OPSET,
     network_only=False,
     rtmlib=False,
+    precision="float32",
 )
 
 
@@ -86,11 +90,26 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help="export the network as it was trained",
     )
     parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="what the file computes in; int8 is for OpenVINO, and of networks without "
+        "depthwise convolutions (Small HRNet) for ONNX Runtime, too",
+    )
+    parser.add_argument(
+        "--calibration-images",
+        type=int,
+        default=100,
+        metavar="N",
+        help="how many images of the config's val_dataloader the ranges of int8 are "
+        "found on",
+    )
+    parser.add_argument(
         "--tolerance",
         type=float,
-        default=1e-4,
         help="largest difference allowed, relative to a map's largest value; more "
-        "where rounding makes more in PyTorch",
+        "where rounding makes more in PyTorch; default: "
+        + ", ".join(f"{value:g} in {name}" for name, value in TOLERANCES.items()),
     )
     parser.add_argument(
         "--network-only",
@@ -177,20 +196,25 @@ def is_ncnn(out: str) -> bool:
 
 
 def export(
-    model: nn.Module, size: Sequence[int], args: argparse.Namespace
+    model: nn.Module, config: Config, size: Sequence[int], args: argparse.Namespace
 ) -> Difference:
     """Export in the format that the file's name asks for.
 
     Raises:
-        ValueError: If an option is not one of that format.
+        ValueError: If an option is not one of that format, or there are no images to
+            calibrate on.
     """
     target = args.target or ("ncnn" if is_ncnn(args.out) else "onnxruntime")
     target = None if args.no_deploy else target
     options = {name: getattr(args, name) for name in ONNX_OPTIONS}
     if not is_ncnn(args.out):
-        tolerance = args.tolerance
+        if args.precision == "int8":
+            check_precision(args.precision, target, model, args.rtmlib)
+            images = calibration_images(config, model, args.calibration_images)
+            print(f"calibrated on {len(images)} images of {tuple(images.shape[2:])}")
+            options["calibration"] = images
         return export_onnx(
-            model, args.out, size, target, tolerance=tolerance, **options
+            model, args.out, size, target, tolerance=args.tolerance, **options
         )
     given = [name for name, default in ONNX_OPTIONS.items() if options[name] != default]
     if given:
@@ -205,6 +229,8 @@ def export(
 def main(arguments: list[str] | None = None) -> int:
     """Export, print the differences, and return the exit status."""
     args = parse_args(arguments)
+    if args.tolerance is None:
+        args.tolerance = TOLERANCES[args.precision]
     try:
         prepare_output(args.out, args.config, args.checkpoint)
     except OSError as error:
@@ -216,7 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise SystemExit(str(error)) from error
     size = tuple(args.input_size or config_input_size(config))
     try:
-        difference = export(model, size, args)
+        difference = export(model, config, size, args)
     except (ImportError, TypeError, ValueError, OSError) as error:
         raise SystemExit(f"cannot export: {error}") from error
     runtime = "ncnn" if is_ncnn(args.out) else "ONNX Runtime"

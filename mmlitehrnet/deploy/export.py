@@ -27,9 +27,16 @@ from ..models.layers.context_modeling import DenseContextModeling
 from ..models.layers.dynamic_conv import DynamicConv2d
 from .model import deploy_model, switch_to_deploy
 from .pose import has_decoder, pose_task
+from .quantization import check_precision, quantize, split_images
 from .rtmlib import adapt_to_rtmlib
 from .runner import METADATA_KEY, PoseRunner
 from .tracing import MIN_OPSET, trace_to_onnx
+
+#: Precision -> largest relative difference that is expected. In int8 it depends on the
+#: network and its weights; more than this is an error.
+TOLERANCES = {"float32": 1e-4, "int8": 0.3}
+# Batches on which a quantised file is compared.
+_NUM_COMPARED = 8
 
 
 class Difference(NamedTuple):
@@ -204,6 +211,8 @@ def export_onnx(
     tolerance: float = math.inf,
     network_only: bool = False,
     rtmlib: bool = False,
+    precision: str = "float32",
+    calibration: Tensor | None = None,
 ) -> Difference:
     """Write a trained network as an ONNX file and compare the two.
 
@@ -228,11 +237,15 @@ def export_onnx(
             of ``model.cfg``, as MMPose's ``init_model`` sets it; without that it is
             left out too.
         rtmlib: Whether the file takes images as rtmlib's classes normalise them.
+        precision: ``'float32'``, or ``'int8'``: see
+            :data:`~mmlitehrnet.deploy.quantization.SCHEMES`.
+        calibration: For ``'int8'``, normalised images (M, C, H, W) of the kind that
+            the network will see; about a hundred.
 
     Returns:
         How far the file, in ONNX Runtime, is from the trained network in PyTorch,
         on random images; where something is dynamic, also on others than those
-        that it was exported with.
+        that it was exported with. In int8, on some of ``calibration``.
 
     Raises:
         TypeError: If the backbone is not one of this package's, or an argument is of
@@ -245,6 +258,7 @@ def export_onnx(
     check_arguments(
         backbone, input_size, batch_size, dynamic_batch, dynamic_size, opset, target
     )
+    check_precision(precision, target, model, rtmlib)
     divisor = backbone.size_divisor
     fits = all(side % divisor == 0 for side in input_size)
     varies = dynamic_batch or dynamic_size
@@ -254,6 +268,7 @@ def export_onnx(
         sides = (side + divisor * dynamic_size for side in input_size)
         shapes.append((batch, backbone.in_channels, *sides))
     batches = [random_images(s).to(next(model.parameters())) for s in shapes]
+    samples = [] if precision == "float32" else split_images(calibration, shapes[0])
     axes = {0: "batch"} if dynamic_batch else {}
     axes |= {2: "height", 3: "width"} if dynamic_size else {}
     task = None
@@ -287,10 +302,18 @@ def export_onnx(
                 "which ONNX has no operator for: input_size must hold multiples of "
                 f"{divisor}, got {tuple(input_size)}"
             ) from error
+        difference = compare(trained.eval(), part, batches)
+        if samples and target:
+            if not difference.within(TOLERANCES["float32"]):
+                raise ValueError(
+                    "the network cannot be quantised, as its file is not equal to it "
+                    f"in float32: relative difference {difference.relative:.3g}"
+                )
+            quantize(part, samples, target)
+            difference = compare(trained, part, samples[:_NUM_COMPARED])
         if task is not None:
             write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
             PoseRunner(part)  # which checks that they fit
-        difference = compare(trained.eval(), part, batches)
         if difference.within(tolerance):
             os.replace(part, path)
     return difference

@@ -56,6 +56,15 @@ def test_lower_precision_is_another_runtime():
     assert 0 < (found - expected).abs().max() < 0.1 * expected.abs().max()
 
 
+@pytest.mark.parametrize("runtime", ["onnxruntime-int8", "openvino-int8"])
+def test_integers_are_another_runtime(runtime):
+    network = TensorMode(build("Small HRNet-W16", (64, 32)))
+    images = torch.randn(1, 3, 64, 32)
+    expected = RUNTIMES["pytorch"].start(network, images, 1)()
+    found = torch.tensor(RUNTIMES[runtime].start(network, images, 1)()[0])
+    assert 1e-4 < (found - expected).abs().max() / expected.abs().max() < 0.3
+
+
 @pytest.mark.parametrize("runtime", ["pytorch", "onnxruntime", "openvino"])
 def test_runtimes_compute_the_same(runtime):
     networks = variants("Naive Lite-HRNet-18", (64, 32), RUNTIMES[runtime].target)

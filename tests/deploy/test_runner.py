@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import openvino
 import pytest
 import torch
 from mmengine.config import Config
@@ -380,6 +381,19 @@ def test_openvino_gives_the_same(exported, threads, persons, flip_test):
         np.testing.assert_allclose(value, like, rtol=1e-4, atol=1e-3)
 
 
+def test_openvino_in_bfloat16(exported):
+    """Close to single precision, and not in it; the streams of several persons too."""
+    run, half = (
+        PoseRunner(exported[1], num_threads=2, runtime="openvino", precision=precision)
+        for precision in ("float32", "bfloat16")
+    )
+    for boxes in (BOXES[:1], BOXES):
+        (_, scores), (_, others) = run(scene(), boxes), half(scene(), boxes)
+        np.testing.assert_allclose(others, scores, atol=0.05 * scores.max())
+    known = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert np.array_equal(others, scores) == ("BF16" not in known)
+
+
 def test_openvino_on_fixed_batches(tmp_path):
     model = pose_model()
     fixed = tmp_path / "fixed.onnx"
@@ -432,6 +446,9 @@ def test_bad_input_is_named(exported, tmp_path):
         PoseRunner(exported[1], runtime="ncnn")
     with pytest.raises(ValueError, match="providers must be left out for runtime='op"):
         PoseRunner(exported[1], providers=["CUDA"], runtime="openvino")
+    for precision, runtime in (("bfloat16", "onnxruntime"), ("bf16", "openvino")):
+        with pytest.raises(ValueError, match=f"precision must be .* '{precision}'"):
+            PoseRunner(exported[1], runtime=runtime, precision=precision)
     with pytest.raises(ValueError, match="blur_kernel_size must be 0 or odd, got 4"):
         PoseRunner(exported[1], run.task._replace(blur_kernel_size=4))
     with pytest.raises(ValueError, match="flip_indices must be .* 17 .*, got 2"):

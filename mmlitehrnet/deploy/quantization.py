@@ -1,0 +1,172 @@
+"""Files that compute in 8-bit integers, by ONNX Runtime's quantiser.
+
+Runtimes read from pairs of QuantizeLinear and DequantizeLinear in the file what is
+computed with whole numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+#: What a file may compute in.
+PRECISIONS = ("float32", "int8")
+
+
+class Scheme(NamedTuple):
+    """What of a network is quantised for a runtime.
+
+    Attributes:
+        whole: Whether all operators are, and what goes between them; otherwise the
+            inputs of convolutions over all channels are, and their results stay in
+            single precision, as the depthwise ones between them do.
+        depthwise: Whether networks with depthwise convolutions are faster by it.
+    """
+
+    whole: bool
+    depthwise: bool
+
+
+#: Runtime -> scheme. ONNX Runtime convolves only from integers to integers, and
+#: depthwise three times as slowly as in single precision; OpenVINO from integers to
+#: single precision, which costs no accuracy (measured: docs/benchmark.md).
+SCHEMES = {
+    "onnxruntime": Scheme(whole=True, depthwise=False),
+    "openvino": Scheme(whole=False, depthwise=True),
+}
+
+
+def check_precision(
+    precision: str, target: Any, network: nn.Module, rtmlib: bool = False
+) -> None:
+    """Check that a network can be exported in a precision.
+
+    Args:
+        precision: One of :data:`PRECISIONS`.
+        target: Runtime, or None for the network as it was trained.
+        network: The network.
+        rtmlib: Whether the file takes images as rtmlib's classes normalise them.
+
+    Raises:
+        ValueError: If it cannot be, or would be slower than in single precision.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}")
+    if precision == "float32":
+        return
+    if target not in SCHEMES:
+        raise ValueError(
+            f"precision='int8' is for a target of {sorted(SCHEMES)}, got {target!r}"
+        )
+    if rtmlib:
+        raise ValueError(
+            "precision='int8' cannot be combined with rtmlib=True, for which the "
+            "images to calibrate on would have to be normalised anew"
+        )
+    depthwise = any(
+        isinstance(conv, nn.Conv2d) and 1 < conv.groups == conv.in_channels
+        for conv in network.modules()
+    )
+    if depthwise and not SCHEMES[target].depthwise:
+        raise ValueError(
+            f"precision='int8' is slower than float32 in {target} for a network with "
+            "depthwise convolutions, and loses accuracy: choose target='openvino'"
+        )
+
+
+class _Batches:
+    """What ONNX Runtime's quantiser reads images from."""
+
+    def __init__(self, name: str, batches: Sequence[Tensor]) -> None:
+        self.feeds: Iterator[dict[str, np.ndarray]] = (
+            {name: batch.cpu().numpy()} for batch in batches
+        )
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """Return the next batch, or None after the last."""
+        return next(self.feeds, None)
+
+
+def dense_convs(file: onnx.ModelProto) -> list[str]:
+    """Names of a file's convolutions over all channels, with constant kernels."""
+    constants = {tensor.name for tensor in file.graph.initializer}
+
+    def groups(node: onnx.NodeProto) -> int:
+        return next((a.i for a in node.attribute if a.name == "group"), 1)
+
+    return [
+        node.name
+        for node in file.graph.node
+        if node.op_type == "Conv" and node.input[1] in constants and groups(node) == 1
+    ]
+
+
+def quantize(path: str | Path, batches: Sequence[Tensor], target: str) -> None:
+    """Quantise an ONNX file in its place.
+
+    Weights have a scale for each output channel, maps one each, from the least to the
+    largest value that is met.
+
+    Args:
+        path: The file.
+        batches: Images (N, C, H, W) to find the ranges of values on.
+        target: Key of :data:`SCHEMES`.
+    """
+    # It is slow to import.
+    from onnxruntime.quantization import QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    options: dict[str, Any] = {}
+    with TemporaryDirectory() as folder:
+        prepared = Path(folder) / "network.onnx"
+        quant_pre_process(
+            str(path), prepared, skip_optimization=True, skip_symbolic_shape=True
+        )
+        file = onnx.load(prepared)
+        if not SCHEMES[target].whole:
+            options = dict(
+                op_types_to_quantize=["Conv"],
+                nodes_to_quantize=dense_convs(file),
+                extra_options=dict(OpTypesToExcludeOutputQuantization=["Conv"]),
+            )
+        quantize_static(
+            prepared,
+            path,
+            _Batches(file.graph.input[0].name, batches),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            **options,
+        )
+
+
+def split_images(images: Any, shape: Sequence[int]) -> list[Tensor]:
+    """Split the images to calibrate on into batches of a file's.
+
+    Args:
+        images: Images (M, C, H, W).
+        shape: What the file takes: (N, C, H, W).
+
+    Raises:
+        TypeError: If they are no tensor.
+        ValueError: If they are of another shape, or fewer than N.
+    """
+    if not isinstance(images, Tensor):
+        raise TypeError(
+            "calibration must be a tensor of images for precision='int8', got "
+            f"{type(images).__name__}"
+        )
+    count = shape[0]
+    if images.shape[1:] != torch.Size(shape[1:]) or len(images) < count:
+        raise ValueError(
+            f"calibration must hold at least {count} images of shape "
+            f"{tuple(shape[1:])}, got {tuple(images.shape)}"
+        )
+    return [batch for batch in images.split(count) if len(batch) == count]
