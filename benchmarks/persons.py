@@ -38,14 +38,19 @@ def _mmpose(name: str, model: nn.Module, folder: Path, threads: int) -> Estimate
 
 
 def _runner(
-    runtime: str, name: str, model: nn.Module, folder: Path, threads: int
+    runtime: str,
+    precision: str,
+    name: str,
+    model: nn.Module,
+    folder: Path,
+    threads: int,
 ) -> Estimate:
     from mmlitehrnet.deploy.export import export_onnx
     from mmlitehrnet.deploy.runner import PoseRunner
 
     path = folder / f"{name}_{runtime}.onnx"
     export_onnx(model, path, SIZE, target=runtime)
-    return PoseRunner(path, num_threads=threads, runtime=runtime)
+    return PoseRunner(path, None, threads, runtime=runtime, precision=precision)
 
 
 def _rtmlib(
@@ -60,11 +65,19 @@ def _rtmlib(
     return RTMPose(str(path), SIZE[::-1], backend=backend)
 
 
+#: What runs our networks -> runtime and precision.
+RUNNERS = {
+    "ONNX Runtime": ("onnxruntime", "float32"),
+    "OpenVINO": ("openvino", "float32"),
+    "OpenVINO, bfloat16": ("openvino", "bfloat16"),
+}
+
+
 def ways(name: str) -> dict[str, Callable[..., Estimate]]:
     """What runs a network from an image to keypoints, and how it is prepared."""
     runtimes = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
     if CANDIDATES[name].ours:
-        return {f"`PoseRunner`, {t}": partial(_runner, k) for k, t in runtimes.items()}
+        return {f"`PoseRunner`, {t}": partial(_runner, *k) for t, k in RUNNERS.items()}
     if name.startswith("RTMPose"):
         return {f"rtmlib, {t}": partial(_rtmlib, k) for k, t in runtimes.items()}
     return {"`inference_topdown`, PyTorch": _mmpose}

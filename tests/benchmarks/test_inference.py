@@ -133,7 +133,7 @@ def test_table_json_and_plot(tmp_path, capsys, monkeypatch):
 
 
 def test_persons_are_measured_from_an_image_to_keypoints(tmp_path, monkeypatch):
-    """By the runner in both runtimes, by MMPose, and by rtmlib if it is installed."""
+    """By the runner in all its ways, by MMPose, and by rtmlib if it is installed."""
     monkeypatch.setattr(persons, "SIZE", (64, 32))
     monkeypatch.setitem(sys.modules, "rtmlib", None)
     networks = ["Naive Lite-HRNet-18", "MobileNetV2", "RTMPose-t"]
@@ -142,7 +142,7 @@ def test_persons_are_measured_from_an_image_to_keypoints(tmp_path, monkeypatch):
     assert inference.main([*arguments, "--out", str(tmp_path)]) == 1
     result = json.loads((tmp_path / "persons.json").read_text())
     assert [(row["network"], row["persons"]) for row in result["rows"]] == [
-        (name, count) for name in [*networks[:1] * 2, networks[1]] for count in (1, 3)
+        (name, count) for name in [*networks[:1] * 3, networks[1]] for count in (1, 3)
     ]
     assert len(result["failures"]) == 2 and "rtmlib" in result["failures"][0]
     table = (tmp_path / "persons.md").read_text()
