@@ -99,26 +99,33 @@ class OnHalves(nn.Module):
         return [torch.cat(pair, dim=1) for pair in zip(kept, self.parts(active))]
 
 
+def halves_of(order: ChannelOrder) -> tuple[Tensor, Tensor]:
+    """Positions of the channels that a block keeps, and of those it transforms."""
+    active = second_half(order).channel != NONE
+    kept = ~active & (order.channel != NONE)
+    return kept.nonzero().flatten(), active.nonzero().flatten()
+
+
+def after_halves(
+    order: ChannelOrder, kept: Tensor, active: Tensor, result: ChannelOrder
+) -> ChannelOrder:
+    """Order once the kept channels and the transformed half are concatenated."""
+    whole = order.take(torch.cat((kept, active)))
+    channel = torch.cat((torch.full_like(kept, NONE), result.channel))
+    return after_shuffle(whole, whole._replace(channel=channel))
+
+
 def deploy_half(
     block: ChannelSplitBlock, orders: Orders, form: Form
 ) -> tuple[nn.Module, Orders]:
     """A block on the half that it transforms, and the orders of its results."""
-    kept, active, results = [], [], []
-    for order in orders:
-        half = second_half(order)
-        where = half.channel != NONE
-        kept.append((~where & (order.channel != NONE)).nonzero().flatten())
-        active.append(where.nonzero().flatten())
-        results.append(half.take(active[-1]))
+    kept, active = map(list, zip(*map(halves_of, orders)))
+    results = [second_half(order).take(at) for order, at in zip(orders, active)]
     modules = []
     for part in parts_of(block):
         module, results = deploy_part(part, results, form)
         modules.append(module)
-    outs = []
-    for order, first, second, result in zip(orders, kept, active, results):
-        whole = order.take(torch.cat((first, second)))
-        channel = torch.cat((torch.full_like(first, NONE), result.channel))
-        outs.append(after_shuffle(whole, whole._replace(channel=channel)))
+    outs = [after_halves(*each) for each in zip(orders, kept, active, results)]
     return OnHalves(modules, kept, active), outs
 
 
@@ -179,14 +186,52 @@ class HalfUnit(nn.Module):
         return torch.addcmul(y, x, self.kept.as_vectors()[0])
 
 
+class ExactUnit(nn.Module):
+    """A shuffle unit on the half that it transforms, of the half's own width.
+
+    Args:
+        path: Convolutions of the second half.
+        kept: Positions of the first half.
+        active: Positions of the second half.
+        aligned_size: Width of the runtime's blocks. A 1x1 convolution of no multiple
+            of it is computed as one of a row, whose width the runtime does not pad.
+    """
+
+    kept: Tensor
+    active: Tensor
+
+    def __init__(
+        self, path: Any, kept: Tensor, active: Tensor, aligned_size: int
+    ) -> None:
+        super().__init__()
+        self.path = path
+        for conv in path:
+            conv.as_row = conv.pointwise and conv.in_channels % aligned_size > 0
+        self.register_buffer("kept", kept)
+        self.register_buffer("active", active)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        kept, active = (x.index_select(1, at) for at in (self.kept, self.active))
+        return torch.cat((kept, self.path(active)), dim=1)
+
+
 def deploy_unit(
     unit: Any, order: ChannelOrder, form: Form
 ) -> tuple[nn.Module, ChannelOrder]:
     """Inference form of a shuffle unit."""
     half = second_half(order)
     convs = folded_chain(unit.branch2)
-    path, _ = chain(convs, half, half, form.aligned_size)
-    if not all(conv.depthwise for conv in convs):
+    if all(conv.depthwise for conv in convs):
+        path, _ = chain(convs, half)
+    elif form.takes_half(order.width):
+        kept, active = halves_of(order)
+        half = half.take(active)
+        path, _ = chain(convs, half, half)
+        path = ExactUnit(path, kept, active, form.aligned_size)
+        return path, after_halves(order, kept, active, half)
+    else:
+        path, _ = chain(convs, half, half, form.aligned_size)
         path = HalfUnit(path, (half.channel == NONE).double(), form)
     return path, after_shuffle(order, half)
 

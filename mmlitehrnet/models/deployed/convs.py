@@ -60,9 +60,14 @@ class Conv(nn.Conv2d):
         self.bias = nn.Parameter(bias.contiguous(), requires_grad=False)
         self.act = act
         self.pointwise = side == 1 and stride == 1 and groups == 1
+        #: Whether it is computed in one dimension, of all positions as a row.
+        self.as_row = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in, H, W) to (N, out, H / stride, W / stride)."""
+        if self.as_row:
+            rows = F.conv1d(x.flatten(2), self.weight.flatten(2), self.bias)
+            return self._activate(rows).view_as(x)
         if self.pointwise and is_small_eager(x):
             weight = self.weight.flatten(1)
             x = F.linear(x.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)

@@ -21,6 +21,8 @@ class Form:
               no broadcast, no computed kernel.
             - 'any': as the runtime likes, without loss (OpenVINO).
         aligned_size: Widths of maps are padded to a multiple of this.
+        half_size: Shuffle units whose halves' width is a multiple of this compute
+            only the half that they transform, in NCHW and of its own width; 0: none.
         rows: Whether lower maps are upsampled along their rows only, and broadcast
             over the rows of each cell (ncnn, where reshaping copies nothing).
         splits_stem: Whether a stem's first convolution is computed whole and split
@@ -34,6 +36,7 @@ class Form:
 
     memory_layout: str = "any"
     aligned_size: int = 1
+    half_size: int = 0
     rows: bool = False
     splits_stem: bool = False
     even_sizes: bool = False
@@ -49,6 +52,10 @@ class Form:
     def halves(self) -> bool:
         """Whether blocks with dynamic convolution compute only one half."""
         return self.memory_layout == "NCHW"
+
+    def takes_half(self, width: int) -> bool:
+        """Whether a shuffle unit of this width computes only one half."""
+        return self.half_size > 0 and width // 2 % self.half_size == 0
 
     @property
     def hidden_size(self) -> int:
@@ -69,7 +76,11 @@ class Form:
 #: Runtime -> form.
 FORMS = {
     "pytorch": Form("NHWC"),
-    "onnxruntime": Form("blocked", aligned_size=16, even_sizes=True),
+    "onnxruntime": Form("blocked", aligned_size=16, half_size=16, even_sizes=True),
+    # Layouts change, and halves are copied, on one thread, whatever there are.
+    "onnxruntime-1-thread": Form(
+        "blocked", aligned_size=16, half_size=4, even_sizes=True
+    ),
     "openvino": Form("any", aligned_size=16, even_sizes=True),
     "ncnn": Form("any", rows=True, splits_stem=True),
 }
@@ -84,6 +95,8 @@ DYNAMIC_FORMS = {
     ("pytorch", True): Form("NCHW"),
     ("onnxruntime", False): _HALVES,
     ("onnxruntime", True): _HALVES,
+    ("onnxruntime-1-thread", False): _HALVES,
+    ("onnxruntime-1-thread", True): _HALVES,
     ("openvino", True): _HALVES,
 }
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..layers.fusion import FirstBranch, Fusion, upsample_bilinear
 from .channels import ChannelOrder
-from .convs import chain
+from .convs import ChannelScale, chain
 from .fold import folded_chain
 from .forms import Form
 from .resize import by_rows, has_factor, size_of, upsample_to
@@ -29,6 +29,7 @@ class FusedRow(nn.Module):
         downward: Chains of the higher branches, highest resolution first.
         nearest: Whether upsampling is nearest, or bilinear.
         form: Form of the network.
+        own: What this branch's own map goes through.
     """
 
     upward: Any  # nn.ModuleList, as the next.
@@ -41,9 +42,11 @@ class FusedRow(nn.Module):
         downward: Sequence[nn.Module],
         nearest: bool,
         form: Form,
+        own: nn.Module,
     ) -> None:
         super().__init__()
         self.branch = branch
+        self.own = own
         self.upward = nn.ModuleList(upward)
         self.downward = nn.ModuleList(downward)
         self.nearest = nearest
@@ -56,21 +59,20 @@ class FusedRow(nn.Module):
             first: What this branch sees of branch 0.
             xs: Branch maps.
         """
-        total = xs[self.branch]
+        total = self.own(xs[self.branch])
         if len(self.upward):
-            total = self._add_lower(xs)
+            total = self._add_lower(total, xs)
         for j, path in enumerate(self.downward):
             total = path(first if j == 0 else xs[j]).add_(total)
         return total
 
-    def _add_lower(self, xs: list[Tensor]) -> Tensor:
+    def _add_lower(self, target: Tensor, xs: list[Tensor]) -> Tensor:
         """Sum of this branch and the lower ones, upsampled.
 
         Where each size is twice the next, nearest upsampling by a factor is that
         factor's steps of two, and what comes from further down is added before the
         next step: only one map is upsampled to each resolution.
         """
-        target = xs[self.branch]
         lower = xs[self.branch + 1 :]
         pairs = list(zip(self.upward, lower))
         if self.nearest and self._has_steps_of_two([target, *lower]):
@@ -161,7 +163,12 @@ def deploy_fusion(
             for j, path in enumerate(paths)
             if j != i
         ]
-        return FusedRow(i, deployed[i:], deployed[:i], nearest, form)
+        own: nn.Module = nn.Identity()
+        if form.takes_half(orders[i].width):
+            # What shuffle units leave in NCHW, a convolution takes into the blocked
+            # layout, which then adds to its result for less than an addition takes.
+            own = ChannelScale(torch.ones(orders[i].size, dtype=torch.float64))
+        return FusedRow(i, deployed[i:], deployed[:i], nearest, form, own)
 
     rows = [deploy_row(i, paths) for i, paths in enumerate(fusion.rows()) if len(paths)]
     deployed = DeployedFusion(rows, fusion.outputs, fusion.first_branch)

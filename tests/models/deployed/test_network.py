@@ -5,7 +5,10 @@ import torch
 from torch import nn
 
 from mmlitehrnet.deploy import switch_to_deploy
+from mmlitehrnet.deploy.export import export_onnx
+from mmlitehrnet.models.deployed.blocks import ExactUnit
 from mmlitehrnet.models.deployed.forms import DYNAMIC_FORMS, FORMS
+from mmlitehrnet.models.layers.shuffle import ShuffleUnit
 from tests.models.backbones.reference import images
 from tests.models.deployed.networks import (
     FOUR,
@@ -84,6 +87,26 @@ def test_full_size_networks_are_equal_in_single_precision(name):
     net.eval()
     for target in FORMS:
         assert_same(switch_to_deploy(net, target), net, images(1, 3, 64, 64), 1e-4)
+
+
+def test_shuffle_units_on_one_thread_are_not_padded():
+    net = trained(NETWORKS["NAIVE"])
+    deployed = switch_to_deploy(net, "onnxruntime-1-thread")
+
+    def weights(network, kind):
+        units = [m for m in network.modules() if isinstance(m, kind)]
+        convs = [m for u in units for m in u.modules() if isinstance(m, nn.Conv2d)]
+        return len(units), sum(conv.weight.numel() for conv in convs)
+
+    assert weights(deployed, ExactUnit) == weights(net, ShuffleUnit)
+
+
+def test_a_file_for_one_thread_takes_any_number_and_size(tmp_path):
+    net = trained(NETWORKS["NAIVE"]).float()
+    options = dict(dynamic_batch=True, dynamic_size=True, target="onnxruntime-1-thread")
+    found = export_onnx(net, tmp_path / "net.onnx", (64, 96), **options)
+    assert found.scale > 1e-3
+    assert found.relative < 1e-5
 
 
 def test_a_deployed_network_takes_a_memory_format():
