@@ -81,7 +81,7 @@ FORMS = {
     "onnxruntime-1-thread": Form(
         "blocked", aligned_size=16, half_size=4, even_sizes=True
     ),
-    "openvino": Form("any", aligned_size=16, even_sizes=True),
+    "openvino": Form("any", even_sizes=True),
     "ncnn": Form("any", rows=True, splits_stem=True),
 }
 
@@ -89,14 +89,16 @@ FORMS = {
 _HALVES = Form("NCHW", aligned_size=4, even_sizes=True)
 
 #: (runtime, several images) -> form for dynamic convolution, where it is another:
-#: a blocked layout has no computed kernels, and for several images carrying the other
-#: half along costs more than setting it aside.
+#: a blocked layout has no computed kernels, OpenVINO convolves whole blocks with them,
+#: and for several images carrying the other half along costs more than setting it
+#: aside.
 DYNAMIC_FORMS = {
     ("pytorch", True): Form("NCHW"),
     ("onnxruntime", False): _HALVES,
     ("onnxruntime", True): _HALVES,
     ("onnxruntime-1-thread", False): _HALVES,
     ("onnxruntime-1-thread", True): _HALVES,
+    ("openvino", False): Form("any", aligned_size=16, even_sizes=True),
     ("openvino", True): _HALVES,
 }
 
