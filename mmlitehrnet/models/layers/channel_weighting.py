@@ -11,6 +11,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from .depthwise import depthwise_convs
+from .joint_attention import joint_attention
 from .norm import BN
 from .per_branch import PerBranch
 from .shuffle import ChannelSplitBlock
@@ -152,7 +153,18 @@ class SpatialWeighting(nn.Module):
         return x * self.conv2(self.conv1(self.global_avgpool(x)))
 
 
-def spatial_weightings(channels: Sequence[int]) -> PerBranch:
+class SpatialWeightings(PerBranch):
+    """Spatial weighting of each branch."""
+
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        """Map the branch maps to the list of their results."""
+        attend = joint_attention(xs[0], self, SpatialWeighting)
+        if attend is None:
+            return super().forward(xs)
+        return [x * weights for x, weights in zip(xs, attend(xs))]
+
+
+def spatial_weightings(channels: Sequence[int]) -> SpatialWeightings:
     """Spatial weighting of each branch."""
     # nn.Conv2d whatever conv_cfg says, as in the code of existing checkpoints.
-    return PerBranch(SpatialWeighting(c) for c in channels)
+    return SpatialWeightings(SpatialWeighting(c) for c in channels)

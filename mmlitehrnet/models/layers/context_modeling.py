@@ -10,7 +10,9 @@ from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
 from .channel_weighting import multiply_upsampled
+from .joint_attention import joint_attention
 from .norm import BN, build_norm
+from .per_branch import PerBranch
 from .tracing import average_pool, make_fx_leaf, size_of
 
 
@@ -188,8 +190,26 @@ class GlobalContextModeling(nn.Module):
             channels, channels // reduction, conv_cfg, norm_cfg
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, C, H, W)."""
+    def pool(self, x: Tensor) -> Tensor:
+        """Pool (N, C, H, W) by the mask to (N, C, 1, 1)."""
         mask = self.conv_mask(x).flatten(2).softmax(dim=2)
-        pooled = x.flatten(2) @ mask.transpose(1, 2)
-        return self.bn(x * self.channel_attention(pooled[..., None]))
+        return (x.flatten(2) @ mask.transpose(1, 2))[..., None]
+
+    def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W), by ``weights`` if they are known."""
+        if weights is None:
+            weights = self.channel_attention(self.pool(x))
+        return self.bn(x * weights)
+
+
+class GlobalContexts(PerBranch):
+    """Global context modeling of each branch."""
+
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        """Map the branch maps to the list of their results."""
+        attentions = [module.channel_attention for module in self]
+        attend = joint_attention(xs[0], attentions, nn.Sequential)
+        if attend is None:
+            return super().forward(xs)
+        weights = attend([module.pool(x) for module, x in zip(self, xs)])
+        return [module(x, weights[k]) for k, (module, x) in enumerate(zip(self, xs))]

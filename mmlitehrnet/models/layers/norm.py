@@ -66,17 +66,23 @@ class BatchNorm2d(nn.BatchNorm2d, _BatchNorm):
                 x, self.running_mean, self.running_var, self.weight, self.bias,
                 training=False, eps=self.eps,
             )  # fmt: skip
-        counters, batches = _counters(), self.num_batches_tracked
-        if not self.training or counters is None or batches is None:
+        # An average of all batches needs the number here.
+        tracks = self.track_running_stats and self.momentum is not None
+        if not self.training or not tracks:
             return super().forward(x)
-        # An average of all batches needs the number here; none may be there twice.
-        if self.momentum is None or id(batches) in counters:
-            return super().forward(x)
-        counters[id(batches)] = batches
+        self.count_batch()
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias,
             training=True, momentum=self.momentum, eps=self.eps,
         )  # fmt: skip
+
+    def count_batch(self) -> None:
+        """Count a batch: at once, or with all layers' where they count together."""
+        counters, batches = _counters(), self.num_batches_tracked
+        if counters is None or id(batches) in counters:  # None may be there twice.
+            batches.add_(1)
+        else:
+            counters[id(batches)] = batches
 
 
 class GroupNorm(nn.GroupNorm):
