@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.fx
+import torch.nn.functional as F
 from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ from .channel_weighting import multiply_upsampled
 from .joint_attention import joint_attention
 from .norm import BN, build_norm
 from .per_branch import PerBranch
-from .tracing import average_pool, make_fx_leaf, size_of
+from .tracing import average_pool, is_compiling, make_fx_leaf, size_of
 
 
 def _channel_attention(
@@ -53,10 +54,14 @@ def window_sums(x: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         Sums of shape (N, C, h, w).
     """
-    means = average_pool(x * mask, size)
     height, width = size_of(x)
-    if height % size[0] == 0 and width % size[1] == 0:  # All windows are alike.
-        return means * (height // size[0] * (width // size[1]))
+    alike = height % size[0] == 0 and width % size[1] == 0  # the windows
+    window = (height // size[0], width // size[1])
+    if alike and not (torch.jit.is_tracing() or is_compiling()):  # ONNX has no sums.
+        return F.avg_pool2d(x * mask, window, divisor_override=1)
+    means = average_pool(x * mask, size)
+    if alike:
+        return means * (window[0] * window[1])
     rows = _num_pooled(height, size[0], means)
     columns = _num_pooled(width, size[1], means)
     return means * (rows[:, None] * columns)
