@@ -15,7 +15,7 @@ from .joint_attention import joint_attention
 from .norm import BN
 from .per_branch import PerBranch
 from .shuffle import ChannelSplitBlock
-from .tracing import average_pool, size_of
+from .tracing import average_pool, is_eager, size_of
 
 SPATIAL_REDUCTION = 4
 
@@ -114,12 +114,15 @@ def multiply_upsampled(xs: Sequence[Tensor], weights: Sequence[Tensor]) -> list[
     Returns:
         Maps of the shapes of ``xs``.
     """
-    *higher, lowest = xs
-    products = [
-        x * F.interpolate(weights[k], size_of(x), mode="nearest")
+    *higher, _ = xs
+    factors = [
+        F.interpolate(weights[k], size_of(x), mode="nearest")
         for k, x in enumerate(higher)
     ]
-    return [*products, lowest * weights[len(higher)]]
+    factors.append(weights[len(higher)])
+    if is_eager(xs[0]) and torch.is_grad_enabled():  # One launch for all on a GPU.
+        return [*torch._foreach_mul([*xs], factors)]
+    return [x * factors[k] for k, x in enumerate(xs)]
 
 
 class SpatialWeighting(nn.Module):
@@ -158,10 +161,8 @@ class SpatialWeightings(PerBranch):
 
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map the branch maps to the list of their results."""
-        attend = joint_attention(xs[0], self, SpatialWeighting)
-        if attend is None:
-            return super().forward(xs)
-        return [x * weights for x, weights in zip(xs, attend(xs))]
+        attend = joint_attention(xs[0], [*self], SpatialWeighting, multiply=True)
+        return super().forward(xs) if attend is None else [*attend(xs)]
 
 
 def spatial_weightings(channels: Sequence[int]) -> SpatialWeightings:

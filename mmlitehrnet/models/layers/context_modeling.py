@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.fx
@@ -14,7 +15,7 @@ from .channel_weighting import multiply_upsampled
 from .joint_attention import joint_attention
 from .norm import BN, build_norm
 from .per_branch import PerBranch
-from .tracing import average_pool, is_compiling, make_fx_leaf, size_of
+from .tracing import average_pool, is_eager, make_fx_leaf, size_of
 
 
 def _channel_attention(
@@ -57,7 +58,7 @@ def window_sums(x: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = size_of(x)
     alike = height % size[0] == 0 and width % size[1] == 0  # the windows
     window = (height // size[0], width // size[1])
-    if alike and not (torch.jit.is_tracing() or is_compiling()):  # ONNX has no sums.
+    if alike and is_eager(x):  # ONNX has no sums.
         return F.avg_pool2d(x * mask, window, divisor_override=1)
     means = average_pool(x * mask, size)
     if alike:
@@ -212,9 +213,10 @@ class GlobalContexts(PerBranch):
 
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map the branch maps to the list of their results."""
-        attentions = [module.channel_attention for module in self]
+        parts: list[Any] = [*self]
+        attentions = [part.channel_attention for part in parts]
         attend = joint_attention(xs[0], attentions, nn.Sequential)
         if attend is None:
             return super().forward(xs)
-        weights = attend([module.pool(x) for module, x in zip(self, xs)])
-        return [module(x, weights[k]) for k, (module, x) in enumerate(zip(self, xs))]
+        weights = attend([part.pool(x) for part, x in zip(parts, xs)])
+        return [part(x, weights[k]) for k, (part, x) in enumerate(zip(parts, xs))]

@@ -15,29 +15,31 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from .norm import BatchNorm2d
-from .tracing import is_compiling
+from .tracing import is_eager
 
 #: What attentions are made of; anything else was put in by others.
 _PARTS = {
     nn.AdaptiveAvgPool2d, nn.Conv2d, nn.ReLU, nn.Sequential, nn.Sigmoid,
     BatchNorm2d, ConvModule,
 }  # fmt: skip
-_HOOKS = (
-    "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
-)  # fmt: skip
 
 
 class _JointAttention(torch.autograd.Function):
     """Average, matrix, normalisation or shift, ReLU, matrix with shift, sigmoid.
 
     After the maps come the first and the second kernels of all attentions, their first
-    and second shifts, and with normalisation its scales.
+    and second shifts, and with normalisation its scales. With ``multiply`` the maps
+    times their weights come out.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, num_maps: int, norms: list[BatchNorm2d], *tensors: Tensor
-    ) -> Tensor:
+        ctx: Any,
+        num_maps: int,
+        multiply: bool,
+        norms: list[Any],
+        *tensors: Any,
+    ) -> Tensor | tuple[Tensor, ...]:
         xs, parameters = tensors[:num_maps], tensors[num_maps:]
         k = len(parameters) // (5 if norms else 4)
         kernels, vectors = parameters[: 2 * k], parameters[2 * k :]
@@ -47,10 +49,13 @@ class _JointAttention(torch.autograd.Function):
         shift1, shift2, *more = torch.cat([*vectors, *statistics]).split(
             [len(w1), len(w2)] + [len(w1)] * (3 if norms else 0)
         )
-        pooled = _average(xs, w1.dtype)
+        if all(x.shape[2:].numel() == 1 for x in xs):  # They are pooled.
+            pooled = torch.cat(xs, dim=1).flatten(1).to(w1.dtype)
+        else:
+            pooled = _reduce(torch.mean, xs, w1.dtype)
         if norms:
             z, norm = pooled @ w1.t(), norms[0]
-            hidden, *saved = torch.native_batch_norm(
+            hidden, *saved = torch.ops.aten.native_batch_norm(
                 z, more[0], shift1, *more[1:], True, norm.momentum, norm.eps
             )
             widths = [n.num_features for n in norms]
@@ -62,21 +67,32 @@ class _JointAttention(torch.autograd.Function):
             hidden = torch.addmm(shift1, pooled, w1.t())
         hidden = hidden.relu_()
         weights = torch.addmm(shift2, hidden, w2.t()).sigmoid_()
-        ctx.save_for_backward(pooled, hidden, weights, w1, w2, *more)
-        ctx.maps = [(x.shape, x.dtype) for x in xs]
-        ctx.shapes = [w.shape for w in kernels]
+        ctx.dtype, ctx.shapes = xs[0].dtype, [x.shape for x in xs]
+        ctx.kernels = [w.shape for w in kernels]
+        ctx.multiplied = len(xs) if multiply else 0
+        xs = xs[: ctx.multiplied]
+        ctx.save_for_backward(*xs, pooled, hidden, weights, w1, w2, *more)
+        weights = weights.to(ctx.dtype)[..., None, None]
+        if multiply:
+            return tuple(torch._foreach_mul(xs, _columns(weights, ctx.shapes)))
         return weights
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             raise RuntimeError(
                 "create_graph=True: gradients of attentions that are computed together "
                 "cannot be differentiated again. A forward hook on one of a block's "
                 "attentions lets it compute them one by one"
             )
-        pooled, hidden, weights, w1, w2, *more = ctx.saved_tensors
-        with _without_autocast(grad):
+        xs = ctx.saved_tensors[: ctx.multiplied]
+        pooled, hidden, weights, w1, w2, *more = ctx.saved_tensors[len(xs) :]
+        with _without_autocast(pooled):
+            if xs:
+                products = torch._foreach_mul(xs, grads)
+                grad = _reduce(torch.sum, products, weights.dtype)
+            else:
+                grad = grads[0].flatten(1).to(weights.dtype)
             grad = torch.ops.aten.sigmoid_backward(grad, weights)
             grad_w2, shift2 = grad.t() @ hidden, grad.sum(0)
             grad = torch.ops.aten.threshold_backward(grad @ w2, hidden, 0)
@@ -88,44 +104,49 @@ class _JointAttention(torch.autograd.Function):
             else:
                 shift1 = grad.sum(0)
             grad_w1, grad = grad.t() @ pooled, grad @ w1
-        k = len(ctx.shapes) // 2
-        kernels = [w1.new_empty(shape) for shape in ctx.shapes]
+        k = len(ctx.kernels) // 2
+        kernels = [w1.new_empty(shape) for shape in ctx.kernels]
         blocks = [*_blocks(grad_w1, kernels[:k]), *_blocks(grad_w2, kernels[k:])]
-        torch._foreach_copy_([w.flatten(1) for w in kernels], blocks)
+        torch._foreach_copy_(kernels, blocks)
         reduced, widths = ([len(w) for w in kernels[i : i + k]] for i in (0, k))
         vectors = [*shift1.split(reduced), *shift2.split(widths)]
         vectors += grad_scale.split(reduced) if more else ()
-        return None, None, *_spread(grad, ctx.maps), *kernels, *vectors
+        means = _columns(grad.to(ctx.dtype)[..., None, None], ctx.shapes)
+        shares = [1 / shape[2:].numel() for shape in ctx.shapes]
+        if xs:
+            factors = _columns(weights.to(ctx.dtype)[..., None, None], ctx.shapes)
+            maps = torch._foreach_mul(grads, factors)
+            for total, mean, share in zip(maps, means, shares):
+                total.add_(mean, alpha=share)
+        else:
+            maps = tuple(
+                (mean if share == 1 else mean * share).expand(shape)
+                for mean, share, shape in zip(means, shares, ctx.shapes)
+            )
+        return None, None, None, *maps, *kernels, *vectors
 
 
-def _average(xs: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
-    """Average maps over all positions, their channels one after the other."""
-    if all(x.shape[2:].numel() == 1 for x in xs):
-        return torch.cat(xs, dim=1).flatten(1).to(dtype)
+def _reduce(
+    operator: Callable[..., Tensor], xs: Sequence[Tensor], dtype: torch.dtype
+) -> Tensor:
+    """Sum or average maps over all positions: their channels, one after the other."""
     pooled = xs[0].new_empty(len(xs[0]), sum(x.shape[1] for x in xs), dtype=dtype)
-    for x, columns in zip(xs, pooled.split([x.shape[1] for x in xs], dim=1)):
-        torch.mean(x, (2, 3), dtype=dtype, out=columns)
+    for x, columns in zip(xs, _columns(pooled, [x.shape for x in xs])):
+        operator(x, (2, 3), dtype=dtype, out=columns)
     return pooled
 
 
-def _spread(
-    grad: Tensor, maps: Sequence[tuple[torch.Size, torch.dtype]]
-) -> Iterator[Tensor]:
-    """Gradients of maps of these shapes and types, from that of their averages."""
-    columns = grad.split([shape[1] for shape, _ in maps], dim=1)
-    for part, (shape, dtype) in zip(columns, maps):
-        positions = shape[2:].numel()
-        part = part if positions == 1 else part / positions
-        yield part.to(dtype)[..., None, None].expand(shape)
+def _columns(matrix: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+    """Cut the channels of maps, one map's after the other's, out of a matrix."""
+    return matrix.split([shape[1] for shape in shapes], dim=1)
 
 
 def _blocks(matrix: Tensor, kernels: Sequence[Tensor]) -> Iterator[Tensor]:
-    """Cut the diagonal blocks of the kernels' sizes out of a matrix."""
-    row = column = 0
+    """Cut the diagonal blocks of 1x1 kernels out of a contiguous matrix."""
+    offset, width = 0, matrix.shape[1]
     for kernel in kernels:
-        height, width = kernel.shape[:2]
-        yield matrix[row : row + height, column : column + width]
-        row, column = row + height, column + width
+        yield matrix.as_strided(kernel.shape, (width, 1, 1, 1), offset)
+        offset += kernel.shape[0] * width + kernel.shape[1]
 
 
 def _without_autocast(x: Tensor) -> torch.autocast:
@@ -134,13 +155,21 @@ def _without_autocast(x: Tensor) -> torch.autocast:
     return torch.autocast(kind, enabled=False)
 
 
-def has_hooks(module: nn.Module) -> bool:
+def _has_hooks(module: nn.Module) -> bool:
     """Whether someone watches the module's calls or changes their results."""
-    return any(getattr(module, name) for name in _HOOKS)
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
 
 
 def joint_attention(
-    x: Tensor, attentions: Sequence[nn.Module], kind: type[nn.Module]
+    x: Tensor,
+    attentions: Sequence[Any],
+    kind: type[nn.Module],
+    multiply: bool = False,
 ) -> Callable[[Sequence[Tensor]], Sequence[Tensor]] | None:
     """Find how several attentions are computed together, where they can be.
 
@@ -153,26 +182,22 @@ def joint_attention(
         attentions: Modules of a 1x1 convolution, maybe batch normalisation, ReLU,
             a 1x1 convolution with bias, and a sigmoid, of averages over all positions.
         kind: Their class.
+        multiply: Whether they multiply their maps by the weights.
 
     Returns:
         None, or a function. It takes maps (N, C_i, H_i, W_i), whose channels, one map
         after the other, are what the attentions take in, one after the other. It gives
-        the weights (N, O_i, 1, 1) of each attention, equal to rounding to what its
-        module gives; their gradients cannot be differentiated again.
+        the weights (N, O_i, 1, 1) of each attention, or the weighted maps, equal to
+        rounding to what its module gives. Their gradients cannot be differentiated
+        again.
     """
-    # Tracers pass other things than tensors; and a batch of one has no variance.
-    if (
-        len(attentions) < 2
-        or type(x) is not Tensor
-        or len(x) == 1
-        or not torch.is_grad_enabled()
-    ):
+    if not is_eager(x) or not torch.is_grad_enabled():
         return None
-    if torch.jit.is_tracing() or is_compiling():
+    if len(attentions) < 2 or len(x) == 1:  # One value has no variance.
         return None
     parts = [part for attention in attentions for part in attention.modules()]
     known = _PARTS | {kind}
-    if any(type(p) not in known or not p.training or has_hooks(p) for p in parts):
+    if any(type(p) not in known or not p.training or _has_hooks(p) for p in parts):
         return None
     convs = [part for part in parts if type(part) is nn.Conv2d]
     norms = [part for part in parts if type(part) is BatchNorm2d]
@@ -193,8 +218,8 @@ def joint_attention(
         for norm in norms:
             norm.count_batch()
         with _without_autocast(x):
-            weights = _JointAttention.apply(len(xs), norms, *xs, *tensors)
+            weights = _JointAttention.apply(len(xs), multiply, norms, *xs, *tensors)
         widths = [conv.out_channels for conv in second]
-        return weights.to(xs[0].dtype)[..., None, None].split(widths, dim=1)
+        return weights if multiply else weights.split(widths, dim=1)
 
     return attend
