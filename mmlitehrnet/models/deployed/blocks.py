@@ -14,7 +14,7 @@ from ..layers.context_modeling import DenseContextModeling, GlobalContextModelin
 from ..layers.dynamic_conv import DynamicSplitConv
 from ..layers.per_branch import PerBranch
 from ..layers.residual import ResidualBlock
-from ..layers.shuffle import ChannelSplitBlock, ShuffleUnit
+from ..layers.shuffle import ChannelSplitBlock, ShuffleUnit, interleave
 from .channels import NONE, ChannelOrder, after_shuffle, natural_order, second_half
 from .context import DenseContext, GlobalContext
 from .convs import ChannelScale, chain, depthwise_conv
@@ -216,6 +216,23 @@ class ExactUnit(nn.Module):
         return torch.cat((kept, self.path(active)), dim=1)
 
 
+class ShuffledUnit(nn.Module):
+    """A shuffle unit that splits, concatenates and shuffles as the trained one does.
+
+    Args:
+        path: Convolutions of the second half.
+    """
+
+    def __init__(self, path: nn.Module) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        kept, active = x.chunk(2, dim=1)
+        return interleave(kept, self.path(active))
+
+
 def deploy_unit(
     unit: Any, order: ChannelOrder, form: Form
 ) -> tuple[nn.Module, ChannelOrder]:
@@ -230,6 +247,12 @@ def deploy_unit(
         path, _ = chain(convs, half, half)
         path = ExactUnit(path, kept, active, form.aligned_size)
         return path, after_halves(order, kept, active, half)
+    elif form.shuffles and torch.equal(order.channel, torch.arange(order.size)):
+        _, active = halves_of(order)
+        half = half.take(active)
+        path, _ = chain(convs, half, half)
+        scale = order.scale.view(2, -1).T.flatten()
+        return ShuffledUnit(path), order._replace(scale=scale)
     else:
         path, _ = chain(convs, half, half, form.aligned_size)
         path = HalfUnit(path, (half.channel == NONE).double(), form)

@@ -23,6 +23,8 @@ class Form:
         aligned_size: Widths of maps are padded to a multiple of this.
         half_size: Shuffle units whose halves' width is a multiple of this compute
             only the half that they transform, in NCHW and of its own width; 0: none.
+        shuffles: Whether shuffle units split, concatenate and shuffle channels (ncnn,
+            which does so for less than carrying a half along takes).
         rows: Whether lower maps are upsampled along their rows only, and broadcast
             over the rows of each cell (ncnn, where reshaping copies nothing).
         splits_stem: Whether a stem's first convolution is computed whole and split
@@ -37,6 +39,7 @@ class Form:
     memory_layout: str = "any"
     aligned_size: int = 1
     half_size: int = 0
+    shuffles: bool = False
     rows: bool = False
     splits_stem: bool = False
     even_sizes: bool = False
@@ -82,7 +85,7 @@ FORMS = {
         "blocked", aligned_size=16, half_size=4, even_sizes=True
     ),
     "openvino": Form("any", even_sizes=True),
-    "ncnn": Form("any", rows=True, splits_stem=True),
+    "ncnn": Form("any", shuffles=True, rows=True, splits_stem=True),
 }
 
 #: Dynamic convolution in ONNX Runtime, and of several images in both.

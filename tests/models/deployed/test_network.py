@@ -6,7 +6,7 @@ from torch import nn
 
 from mmlitehrnet.deploy import switch_to_deploy
 from mmlitehrnet.deploy.export import export_onnx
-from mmlitehrnet.models.deployed.blocks import ExactUnit
+from mmlitehrnet.models.deployed.blocks import ExactUnit, ShuffledUnit
 from mmlitehrnet.models.deployed.forms import DYNAMIC_FORMS, FORMS
 from mmlitehrnet.models.layers.shuffle import ShuffleUnit
 from tests.models.backbones.reference import images
@@ -89,16 +89,19 @@ def test_full_size_networks_are_equal_in_single_precision(name):
         assert_same(switch_to_deploy(net, target), net, images(1, 3, 64, 64), 1e-4)
 
 
-def test_shuffle_units_on_one_thread_are_not_padded():
+@pytest.mark.parametrize(
+    "target, unit", [("onnxruntime-1-thread", ExactUnit), ("ncnn", ShuffledUnit)]
+)
+def test_shuffle_units_compute_one_half(target, unit):
     net = trained(NETWORKS["NAIVE"])
-    deployed = switch_to_deploy(net, "onnxruntime-1-thread")
+    deployed = switch_to_deploy(net, target)
 
     def weights(network, kind):
         units = [m for m in network.modules() if isinstance(m, kind)]
         convs = [m for u in units for m in u.modules() if isinstance(m, nn.Conv2d)]
         return len(units), sum(conv.weight.numel() for conv in convs)
 
-    assert weights(deployed, ExactUnit) == weights(net, ShuffleUnit)
+    assert weights(deployed, unit) == weights(net, ShuffleUnit)
 
 
 def test_a_file_for_one_thread_takes_any_number_and_size(tmp_path):
