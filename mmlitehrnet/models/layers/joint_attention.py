@@ -85,8 +85,9 @@ class _JointAttention(torch.autograd.Function):
                 "cannot be differentiated again. A forward hook on one of a block's "
                 "attentions lets it compute them one by one"
             )
-        xs = ctx.saved_tensors[: ctx.multiplied]
-        pooled, hidden, weights, w1, w2, *more = ctx.saved_tensors[len(xs) :]
+        saved = ctx.saved_tensors  # Under activation checkpointing, there once only.
+        xs = saved[: ctx.multiplied]
+        pooled, hidden, weights, w1, w2, *more = saved[len(xs) :]
         with _without_autocast(pooled):
             if xs:
                 products = torch._foreach_mul(xs, grads)
@@ -97,9 +98,9 @@ class _JointAttention(torch.autograd.Function):
             grad_w2, shift2 = grad.t() @ hidden, grad.sum(0)
             grad = torch.ops.aten.threshold_backward(grad @ w2, hidden, 0)
             if more:
-                z, scale, mean, var, *saved = more
+                z, scale, mean, var, *batch = more
                 grad, grad_scale, shift1 = torch.ops.aten.native_batch_norm_backward(
-                    grad, z, scale, mean, var, *saved, True, ctx.eps, (True,) * 3
+                    grad, z, scale, mean, var, *batch, True, ctx.eps, (True,) * 3
                 )
             else:
                 shift1 = grad.sum(0)
