@@ -65,7 +65,9 @@ def test_integers_are_another_runtime(runtime):
     assert 1e-4 < (found - expected).abs().max() / expected.abs().max() < 0.3
 
 
-@pytest.mark.parametrize("runtime", ["pytorch", "onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    "runtime", ["pytorch", "onnxruntime", "onnxruntime-1-thread", "openvino"]
+)
 def test_runtimes_compute_the_same(runtime):
     networks = variants("Naive Lite-HRNet-18", (64, 32), RUNTIMES[runtime].target)
     assert list(networks) == ["Naive Lite-HRNet-18", "Naive Lite-HRNet-18, deployed"]
