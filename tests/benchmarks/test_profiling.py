@@ -32,9 +32,9 @@ def test_operators_are_counted_and_views_are_not():
     assert count_operators(loss.backward) == 1 + 2 + 1
 
 
-@pytest.mark.parametrize("network, bound", [(LiteHRNet, 2100), (DiteHRNet, 3900)])
+@pytest.mark.parametrize("network, bound", [(LiteHRNet, 2400), (DiteHRNet, 4380)])
 def test_a_training_step_has_few_operators(network, bound):
-    """MMPose's Lite-HRNet-18 has 3,221; each is a launch or a few on a GPU."""
+    """MMPose's Lite-HRNet-18 has 3,225; each is a launch or a few on a GPU."""
     count = passes_operators(network(arch="18"), (128, 96))
     assert bound / 2 < count < bound
 

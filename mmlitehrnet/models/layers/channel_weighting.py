@@ -11,11 +11,10 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from .depthwise import depthwise_convs
-from .joint_attention import joint_attention
 from .norm import BN
 from .per_branch import PerBranch
 from .shuffle import ChannelSplitBlock
-from .tracing import average_pool, is_eager, size_of
+from .tracing import average_pool, size_of
 
 SPATIAL_REDUCTION = 4
 
@@ -114,15 +113,12 @@ def multiply_upsampled(xs: Sequence[Tensor], weights: Sequence[Tensor]) -> list[
     Returns:
         Maps of the shapes of ``xs``.
     """
-    *higher, _ = xs
-    factors = [
-        F.interpolate(weights[k], size_of(x), mode="nearest")
+    *higher, lowest = xs
+    products = [
+        x * F.interpolate(weights[k], size_of(x), mode="nearest")
         for k, x in enumerate(higher)
     ]
-    factors.append(weights[len(higher)])
-    if is_eager(xs[0]) and torch.is_grad_enabled():  # One launch for all on a GPU.
-        return [*torch._foreach_mul([*xs], factors)]
-    return [x * factors[k] for k, x in enumerate(xs)]
+    return [*products, lowest * weights[len(higher)]]
 
 
 class SpatialWeighting(nn.Module):
@@ -156,16 +152,7 @@ class SpatialWeighting(nn.Module):
         return x * self.conv2(self.conv1(self.global_avgpool(x)))
 
 
-class SpatialWeightings(PerBranch):
-    """Spatial weighting of each branch."""
-
-    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
-        """Map the branch maps to the list of their results."""
-        attend = joint_attention(xs[0], [*self], SpatialWeighting, multiply=True)
-        return super().forward(xs) if attend is None else [*attend(xs)]
-
-
-def spatial_weightings(channels: Sequence[int]) -> SpatialWeightings:
+def spatial_weightings(channels: Sequence[int]) -> PerBranch:
     """Spatial weighting of each branch."""
     # nn.Conv2d whatever conv_cfg says, as in the code of existing checkpoints.
-    return SpatialWeightings(SpatialWeighting(c) for c in channels)
+    return PerBranch(SpatialWeighting(c) for c in channels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.fx
@@ -12,10 +11,8 @@ from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
 from .channel_weighting import multiply_upsampled
-from .joint_attention import joint_attention
 from .norm import BN, build_norm
-from .per_branch import PerBranch
-from .tracing import average_pool, is_eager, make_fx_leaf, size_of
+from .tracing import average_pool, is_compiling, make_fx_leaf, size_of
 
 
 def _channel_attention(
@@ -58,7 +55,7 @@ def window_sums(x: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = size_of(x)
     alike = height % size[0] == 0 and width % size[1] == 0  # the windows
     window = (height // size[0], width // size[1])
-    if alike and is_eager(x):  # ONNX has no sums.
+    if alike and not (torch.jit.is_tracing() or is_compiling()):  # ONNX has no sums.
         return F.avg_pool2d(x * mask, window, divisor_override=1)
     means = average_pool(x * mask, size)
     if alike:
@@ -196,27 +193,8 @@ class GlobalContextModeling(nn.Module):
             channels, channels // reduction, conv_cfg, norm_cfg
         )
 
-    def pool(self, x: Tensor) -> Tensor:
-        """Pool (N, C, H, W) by the mask to (N, C, 1, 1)."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
         mask = self.conv_mask(x).flatten(2).softmax(dim=2)
-        return (x.flatten(2) @ mask.transpose(1, 2))[..., None]
-
-    def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Map (N, C, H, W) to (N, C, H, W), by ``weights`` if they are known."""
-        if weights is None:
-            weights = self.channel_attention(self.pool(x))
-        return self.bn(x * weights)
-
-
-class GlobalContexts(PerBranch):
-    """Global context modeling of each branch."""
-
-    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
-        """Map the branch maps to the list of their results."""
-        parts: list[Any] = [*self]
-        attentions = [part.channel_attention for part in parts]
-        attend = joint_attention(xs[0], attentions, nn.Sequential)
-        if attend is None:
-            return super().forward(xs)
-        weights = attend([part.pool(x) for part, x in zip(parts, xs)])
-        return [part(x, weights[k]) for k, (part, x) in enumerate(zip(parts, xs))]
+        pooled = x.flatten(2) @ mask.transpose(1, 2)
+        return self.bn(x * self.channel_attention(pooled[..., None]))

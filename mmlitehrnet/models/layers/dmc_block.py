@@ -8,13 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from .channel_weighting import CrossResolutionWeighting, spatial_weightings
-from .context_modeling import (
-    DenseContextModeling,
-    GlobalContextModeling,
-    GlobalContexts,
-)
+from .context_modeling import DenseContextModeling, GlobalContextModeling
 from .depthwise import depthwise_convs
-from .dynamic_conv import DynamicSplitConv, DynamicSplitConvs
+from .dynamic_conv import DynamicSplitConv
 from .norm import BN
 from .per_branch import PerBranch
 from .shuffle import ChannelSplitBlock
@@ -142,7 +138,7 @@ def split_convs(
     norm_cfg: dict = BN,
 ) -> PerBranch:
     """Dynamic split convolution of each branch."""
-    return DynamicSplitConvs(
+    return PerBranch(
         DynamicSplitConv(*row, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         for row in zip(channels, num_groups, num_kernels)
     )
@@ -152,7 +148,7 @@ def global_contexts(
     channels: Sequence[int], conv_cfg: dict | None = None, norm_cfg: dict = BN
 ) -> PerBranch:
     """Global context modeling of each branch."""
-    return GlobalContexts(
+    return PerBranch(
         GlobalContextModeling(*row, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         for row in zip(channels, GLOBAL_REDUCTIONS)
     )

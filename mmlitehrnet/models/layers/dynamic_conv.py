@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +11,7 @@ from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg, depthwise_conv2d
-from .joint_attention import joint_attention
 from .norm import BN, build_norm
-from .per_branch import PerBranch
 from .shuffle import interleave
 from .tracing import make_fx_leaf, size_of
 
@@ -119,14 +117,9 @@ class DynamicConv2d(nn.Module):
             num_kernels, (out_channels, in_channels // groups, kernel_size, kernel_size)
         )
 
-    def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride).
-
-        Args:
-            x: The map.
-            weights: What the attention gives for it, if that is known.
-        """
-        kernels = self.aggregation(self.attention(x) if weights is None else weights)
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
+        kernels = self.aggregation(self.attention(x))
         num_samples = x.shape[0]
         x, kernels = x.flatten(0, 1)[None], kernels.flatten(0, 1)
         groups = self.groups * num_samples
@@ -190,14 +183,9 @@ class DynamicConvNorm(nn.Module):
         self.bn = build_norm(norm_cfg, out_channels)
         self.activate = nn.ReLU(inplace=True) if relu else nn.Identity()
 
-    def forward(self, x: Tensor, *weights: Tensor) -> Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride).
-
-        Args:
-            x: The map.
-            *weights: What the convolution's attention gives for it, if that is known.
-        """
-        return self.activate(self.bn(self.conv(x, *weights)))
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
+        return self.activate(self.bn(self.conv(x)))
 
 
 class DynamicSplitConv(nn.Module):
@@ -238,38 +226,9 @@ class DynamicSplitConv(nn.Module):
             for g in range(num_groups)
         )
 
-    def forward(self, x: Tensor, *weights: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, C, H, W).
-
-        Args:
-            x: The map.
-            *weights: What the groups' attentions give for it, if that is known.
-        """
-        rest = [weights[k : k + 1] for k in range(len(self.conv))]
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
         if len(self.conv) == 1:
-            return self.conv[0](x, *rest[0])
+            return self.conv[0](x)
         groups = x.chunk(len(self.conv), dim=1)
-        return interleave(
-            *(conv(groups[k], *rest[k]) for k, conv in enumerate(self.conv))
-        )
-
-
-class DynamicSplitConvs(PerBranch):
-    """Dynamic split convolution of each branch."""
-
-    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
-        """Map the branch maps to the list of their results."""
-        dynamic = [
-            [conv for conv in split.modules() if isinstance(conv, DynamicConv2d)]
-            for split in self
-        ]
-        attentions = [conv.attention for convs in dynamic for conv in convs]
-        attend = joint_attention(xs[0], attentions, KernelAttention)
-        if attend is None:
-            return super().forward(xs)
-        pooled = [x for x, convs in zip(xs, dynamic) if convs]
-        weights = iter(w.flatten(1) for w in attend(pooled))
-        return [
-            split(x, *(next(weights) for _ in convs))
-            for split, x, convs in zip(self, xs, dynamic)
-        ]
+        return interleave(*(conv(groups[k]) for k, conv in enumerate(self.conv)))

@@ -66,24 +66,17 @@ class BatchNorm2d(nn.BatchNorm2d, _BatchNorm):
                 x, self.running_mean, self.running_var, self.weight, self.bias,
                 training=False, eps=self.eps,
             )  # fmt: skip
-        momentum = self.momentum  # None: an average of all batches, counted here.
-        if not self.training or not self.track_running_stats or momentum is None:
+        counters, batches = _counters(), self.num_batches_tracked
+        if not self.training or counters is None or batches is None:
             return super().forward(x)
-        self.count_batch()
+        # An average of all batches needs the number here; none may be there twice.
+        if self.momentum is None or id(batches) in counters:
+            return super().forward(x)
+        counters[id(batches)] = batches
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias,
-            training=True, momentum=momentum, eps=self.eps,
+            training=True, momentum=self.momentum, eps=self.eps,
         )  # fmt: skip
-
-    def count_batch(self) -> None:
-        """Count a batch: at once, or with all layers' where they count together."""
-        counters, batches = _counters(), self.num_batches_tracked
-        if batches is None:
-            return
-        if counters is None or id(batches) in counters:  # None may be there twice.
-            batches.add_(1)
-        else:
-            counters[id(batches)] = batches
 
 
 class GroupNorm(nn.GroupNorm):

@@ -13,12 +13,6 @@ else:
     is_compiling = torch._utils.is_compiling
 
 
-def is_eager(x: Tensor) -> bool:
-    """Whether a layer that gets ``x`` computes now, and is not traced or compiled."""
-    # torch.fx and torch.export pass other things than tensors.
-    return type(x) is Tensor and not (torch.jit.is_tracing() or is_compiling())
-
-
 def size_of(x: Tensor) -> tuple[int, int]:
     """Height and width of a map (N, C, H, W), constants where it is traced.
 
