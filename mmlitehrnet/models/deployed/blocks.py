@@ -240,23 +240,21 @@ def deploy_unit(
     half = second_half(order)
     convs = folded_chain(unit.branch2)
     if all(conv.depthwise for conv in convs):
-        path, _ = chain(convs, half)
-    elif form.takes_half(order.width):
-        kept, active = halves_of(order)
-        half = half.take(active)
-        path, _ = chain(convs, half, half)
-        path = ExactUnit(path, kept, active, form.aligned_size)
-        return path, after_halves(order, kept, active, half)
-    elif form.shuffles and torch.equal(order.channel, torch.arange(order.size)):
-        _, active = halves_of(order)
-        half = half.take(active)
-        path, _ = chain(convs, half, half)
+        return chain(convs, half)[0], after_shuffle(order, half)
+    in_place = torch.equal(order.channel, torch.arange(order.size))
+    if not form.takes_half(order.width) and not (form.shuffles and in_place):
+        path, _ = chain(convs, half, half, form.aligned_size)
+        unit = HalfUnit(path, (half.channel == NONE).double(), form)
+        return unit, after_shuffle(order, half)
+    kept, active = halves_of(order)
+    exact = half.take(active)
+    path, _ = chain(convs, exact, exact)
+    if form.shuffles:
         scale = order.scale.view(2, -1).T.flatten()
         return ShuffledUnit(path), order._replace(scale=scale)
-    else:
-        path, _ = chain(convs, half, half, form.aligned_size)
-        path = HalfUnit(path, (half.channel == NONE).double(), form)
-    return path, after_shuffle(order, half)
+    result = after_halves(order, kept, active, exact)
+    unit = ExactUnit(path, kept, active, form.aligned_size)
+    return unit, result._replace(planar=True)
 
 
 class DeployedResidual(nn.Module):

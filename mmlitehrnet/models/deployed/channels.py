@@ -26,10 +26,12 @@ class ChannelOrder(NamedTuple):
             network that stands there, or ``NONE``.
         scale: For each position, what the values there are multiplied by, compared
             with the trained network; powers of two.
+        planar: Whether the map lies in NCHW where the form is blocked.
     """
 
     channel: Tensor
     scale: Tensor
+    planar: bool = False
 
     @property
     def size(self) -> int:

@@ -79,8 +79,8 @@ class Form:
 #: Runtime -> form.
 FORMS = {
     "pytorch": Form("NHWC"),
-    "onnxruntime": Form("blocked", aligned_size=16, half_size=16, even_sizes=True),
-    # Layouts change, and halves are copied, on one thread, whatever there are.
+    "onnxruntime": Form("blocked", aligned_size=16, even_sizes=True),
+    # Halves are copied on one thread, whatever there are.
     "onnxruntime-1-thread": Form(
         "blocked", aligned_size=16, half_size=4, even_sizes=True
     ),

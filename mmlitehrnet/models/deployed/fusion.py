@@ -145,7 +145,7 @@ def deploy_fusion(
 ) -> tuple[DeployedFusion, list[ChannelOrder]]:
     """Inference form of a fusion, and the orders of the maps that come out."""
     weight = fusion.first_branch.weight
-    first, *others = orders
+    first, *others = (order._replace(planar=False) for order in orders)
     # 2 x_0 + ... is computed as x_0 + .../2, and its readers take it double.
     results = [first._replace(scale=first.scale / weight), *others]
     seen = orders[0] if fusion.first_branch.seen == "input" else results[0]
@@ -164,9 +164,9 @@ def deploy_fusion(
             if j != i
         ]
         own: nn.Module = nn.Identity()
-        if form.takes_half(orders[i].width):
-            # What shuffle units leave in NCHW, a convolution takes into the blocked
-            # layout, which then adds to its result for less than an addition takes.
+        if orders[i].planar:
+            # A convolution takes it into the blocked layout, and then adds to its
+            # result for less than an addition takes.
             own = ChannelScale(torch.ones(orders[i].size, dtype=torch.float64))
         return FusedRow(i, deployed[i:], deployed[:i], nearest, form, own)
 

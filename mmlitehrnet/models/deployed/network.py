@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 from ..layers.fusion import Fusion
 from ..layers.iterative_head import IterativeHead, upsample_aligned
 from ..layers.resolution_paths import Transition
-from ..layers.shuffle import ShuffleUnit
 from .blocks import deploy_blocks
 from .channels import ChannelOrder, natural_order
 from .convs import chain
@@ -125,9 +123,6 @@ class DeployedNet(nn.Module):
         self.form = form
         self.size_divisor = size_divisor
         self.positions = list(positions)
-        modules = (module for part in parts for module in part.modules())
-        if not any(isinstance(module, ShuffleUnit) for module in modules):
-            form = replace(form, half_size=0)
         self.stem, order = deploy_stem(stem, in_channels, form)
         orders = [order]
         deployed: list[nn.Module] = []

@@ -7,7 +7,9 @@ from torch import nn
 from mmlitehrnet.deploy import switch_to_deploy
 from mmlitehrnet.deploy.export import export_onnx
 from mmlitehrnet.models.deployed.blocks import ExactUnit, ShuffledUnit
+from mmlitehrnet.models.deployed.convs import ChannelScale
 from mmlitehrnet.models.deployed.forms import DYNAMIC_FORMS, FORMS
+from mmlitehrnet.models.deployed.fusion import FusedRow
 from mmlitehrnet.models.layers.shuffle import ShuffleUnit
 from tests.models.backbones.reference import images
 from tests.models.deployed.networks import (
@@ -102,6 +104,14 @@ def test_shuffle_units_compute_one_half(target, unit):
         return len(units), sum(conv.weight.numel() for conv in convs)
 
     assert weights(deployed, unit) == weights(net, ShuffleUnit)
+
+
+@pytest.mark.parametrize("name", ["NAIVE", "LITE"])
+def test_sums_take_halves_alone_into_the_blocked_layout(name):
+    net = switch_to_deploy(trained(NETWORKS[name]), "onnxruntime-1-thread")
+    rows = [module for module in net.modules() if isinstance(module, FusedRow)]
+    scaled = [isinstance(row.own, ChannelScale) for row in rows]
+    assert scaled and set(scaled) == {name == "NAIVE"}
 
 
 def test_a_file_for_one_thread_takes_any_number_and_size(tmp_path):
