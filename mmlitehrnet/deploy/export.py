@@ -238,7 +238,7 @@ def export_onnx(
             left out too.
         rtmlib: Whether the file takes images as rtmlib's classes normalise them.
         precision: ``'float32'``, or ``'int8'``: see
-            :data:`~mmlitehrnet.deploy.quantization.SCHEMES`.
+            :data:`~mmlitehrnet.deploy.quantization.QUANTISED_WHOLE`.
         calibration: For ``'int8'``, normalised images (M, C, H, W) of the kind that
             the network will see; about a hundred.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,27 +20,12 @@ from torch import Tensor, nn
 PRECISIONS = ("float32", "int8")
 
 
-class Scheme(NamedTuple):
-    """What of a network is quantised for a runtime.
-
-    Attributes:
-        whole: Whether all operators are, and what goes between them; otherwise the
-            inputs of convolutions over all channels are, and their results stay in
-            single precision, as the depthwise ones between them do.
-        depthwise: Whether networks with depthwise convolutions are faster by it.
-    """
-
-    whole: bool
-    depthwise: bool
-
-
-#: Runtime -> scheme. ONNX Runtime convolves only from integers to integers, and
-#: depthwise three times as slowly as in single precision; OpenVINO from integers to
-#: single precision, which costs no accuracy (measured: docs/benchmark.md).
-SCHEMES = {
-    "onnxruntime": Scheme(whole=True, depthwise=False),
-    "openvino": Scheme(whole=False, depthwise=True),
-}
+#: Runtime -> whether networks are quantised whole, with what goes between operators, or
+#: the inputs of convolutions over all channels alone. ONNX Runtime convolves from
+#: integers to integers, and depthwise three times as slowly as in single precision;
+#: OpenVINO from integers to single precision, at hardly any loss of accuracy (measured:
+#: docs/benchmark.md).
+QUANTISED_WHOLE = {"onnxruntime": True, "openvino": False}
 
 
 def check_precision(
@@ -61,9 +46,10 @@ def check_precision(
         raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}")
     if precision == "float32":
         return
-    if target not in SCHEMES:
+    if target not in QUANTISED_WHOLE:
         raise ValueError(
-            f"precision='int8' is for a target of {sorted(SCHEMES)}, got {target!r}"
+            "precision='int8' is for a target of "
+            f"{sorted(QUANTISED_WHOLE)}, got {target!r}"
         )
     if rtmlib:
         raise ValueError(
@@ -74,7 +60,7 @@ def check_precision(
         isinstance(conv, nn.Conv2d) and 1 < conv.groups == conv.in_channels
         for conv in network.modules()
     )
-    if depthwise and not SCHEMES[target].depthwise:
+    if depthwise and QUANTISED_WHOLE[target]:
         raise ValueError(
             f"precision='int8' is slower than float32 in {target} for a network with "
             "depthwise convolutions, and loses accuracy: choose target='openvino'"
@@ -117,7 +103,7 @@ def quantize(path: str | Path, batches: Sequence[Tensor], target: str) -> None:
     Args:
         path: The file.
         batches: Images (N, C, H, W) to find the ranges of values on.
-        target: Key of :data:`SCHEMES`.
+        target: Key of :data:`QUANTISED_WHOLE`.
     """
     # It is slow to import.
     from onnxruntime.quantization import QuantType, quantize_static
@@ -130,7 +116,7 @@ def quantize(path: str | Path, batches: Sequence[Tensor], target: str) -> None:
             str(path), prepared, skip_optimization=True, skip_symbolic_shape=True
         )
         file = onnx.load(prepared)
-        if not SCHEMES[target].whole:
+        if not QUANTISED_WHOLE[target]:
             options = dict(
                 op_types_to_quantize=["Conv"],
                 nodes_to_quantize=dense_convs(file),

@@ -581,10 +581,8 @@ class PoseRunner:
                 f"providers must be left out for runtime={runtime!r}, got "
                 f"{list(providers)}"
             )
-        in_single = precision == "float32"
-        if not in_single and (
-            runtime != "openvino" or precision not in OPENVINO_PRECISIONS
-        ):
+        allowed = OPENVINO_PRECISIONS if runtime == "openvino" else ("float32",)
+        if precision not in allowed:
             raise ValueError(
                 "precision must be 'float32', or 'bfloat16' with runtime='openvino', "
                 f"got {precision!r} with runtime={runtime!r}"
@@ -596,7 +594,7 @@ class PoseRunner:
         self._open = partial(RUNTIMES[runtime], str(path), num_threads)
         if not on_cpu:
             self._open = partial(self._open, providers=providers)
-        if not in_single:
+        if precision != "float32":
             self._open = partial(self._open, precision=precision)
         self.network = self._open()
         self._side_by_side = on_cpu and num_threads > 1
