@@ -64,12 +64,15 @@ def _cuda_graph(network: nn.Module, x: Tensor) -> OpenOn:
     return _on_threads(CudaGraph(network, x), x)
 
 
-def _trace(network: nn.Module, x: Tensor) -> bytes:
+def _trace(network: nn.Module, x: Tensor, quantise_for: str | None = None) -> bytes:
     from mmlitehrnet.deploy.export import trace_to_onnx
+    from mmlitehrnet.deploy.quantization import quantize
 
     with TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         trace_to_onnx(network, x, path)
+        if quantise_for is not None:
+            quantize(path, [x], quantise_for)
         return path.read_bytes()
 
 
@@ -93,8 +96,10 @@ def _onnxruntime_call(
     return session, lambda: session.run(None, inputs)
 
 
-def _onnxruntime(network: nn.Module, x: Tensor) -> OpenOn:
-    file = _trace(network, x)
+def _onnxruntime(
+    network: nn.Module, x: Tensor, quantise_for: str | None = None
+) -> OpenOn:
+    file = _trace(network, x, quantise_for)
     return lambda num_threads: _onnxruntime_call(file, x, num_threads)[1]
 
 
@@ -111,27 +116,6 @@ def _onnxruntime_nodes(
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             yield event["args"]["op_name"], event["name"], event["dur"] / 1e3
-
-
-def _quantised(network: nn.Module, x: Tensor, target: str) -> bytes:
-    from mmlitehrnet.deploy.export import trace_to_onnx
-    from mmlitehrnet.deploy.quantization import quantize
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        trace_to_onnx(network, x, path)
-        quantize(path, [x], target)
-        return path.read_bytes()
-
-
-def _onnxruntime_int8(network: nn.Module, x: Tensor) -> OpenOn:
-    file = _quantised(network, x, "onnxruntime")
-    return lambda num_threads: _onnxruntime_call(file, x, num_threads)[1]
-
-
-def _openvino_int8(network: nn.Module, x: Tensor) -> OpenOn:
-    file = _quantised(network, x, "openvino")
-    return lambda num_threads: _openvino_call(file, x, num_threads)[1]
 
 
 def _openvino_call(
@@ -154,8 +138,10 @@ def _openvino_call(
     return request, lambda: request.infer(inputs, share_inputs=True)
 
 
-def _openvino(network: nn.Module, x: Tensor, **settings: object) -> OpenOn:
-    file = _trace(network, x)
+def _openvino(
+    network: nn.Module, x: Tensor, quantise_for: str | None = None, **settings: object
+) -> OpenOn:
+    file = _trace(network, x, quantise_for)
     return lambda num_threads: _openvino_call(file, x, num_threads, **settings)[1]
 
 
@@ -253,8 +239,10 @@ RUNTIMES: dict[str, Runtime] = {
     "openvino-bf16": Runtime(
         partial(_openvino, INFERENCE_PRECISION_HINT="bf16"), "openvino"
     ),
-    "onnxruntime-int8": Runtime(_onnxruntime_int8, "onnxruntime"),
-    "openvino-int8": Runtime(_openvino_int8, "openvino"),
+    "onnxruntime-int8": Runtime(
+        partial(_onnxruntime, quantise_for="onnxruntime"), "onnxruntime"
+    ),
+    "openvino-int8": Runtime(partial(_openvino, quantise_for="openvino"), "openvino"),
 }
 
 #: How CUDA devices are used, and in which precisions of weights and maps.

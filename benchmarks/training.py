@@ -166,8 +166,10 @@ def measure_all(args: argparse.Namespace, facts: dict[str, object]) -> Page:
     """Measure all networks in all modes, interleaved, and write a table."""
     facts["repetitions"] = args.repetitions
     page = Page(args.out, "training", facts, COLUMNS)
-    networks = {name: TensorMode(build(name, args.size)) for name in args.networks}
-    operators = {k: passes_operators(net, args.size) for k, net in networks.items()}
+    operators = {
+        name: passes_operators(TensorMode(build(name, args.size)), args.size)
+        for name in args.networks
+    }
     for batch in args.batches:
         calls = {(mode, name): step for mode, name, step in steps(args, batch, page)}
         memory = {key: peak_memory(step, args.device) for key, step in calls.items()}
