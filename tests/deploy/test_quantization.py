@@ -5,8 +5,12 @@ import onnx
 import onnxruntime
 import openvino
 import pytest
+import torch
+from mmengine.config import Config
 
 from mmlitehrnet import SmallHRNet
+from mmlitehrnet.apis.calibration import calibration_images
+from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.deploy.export import export_onnx
 from mmlitehrnet.sample_data import make_cityscapes, make_coco
 from tests.deploy.test_export import network
@@ -40,6 +44,10 @@ def test_openvino_gets_integers_in_dense_convolutions_alone(name, tmp_path):
         computed = conv.input[1] not in weights and kinds[1] != "DequantizeLinear"
         quantised = not is_depthwise(conv) and not computed
         assert (kinds == ["DequantizeLinear"] * 2) == quantised
+    # Nothing is rounded but for them: what they give is not.
+    rounded = {n.output[0] for n in file.graph.node if n.op_type == "DequantizeLinear"}
+    dense = [conv for conv in convs if not is_depthwise(conv)]
+    assert rounded == rounded & {name for conv in dense for name in conv.input}
     read = {n.input[0] for n in file.graph.node if n.op_type == "QuantizeLinear"}
     assert len(convs) > 20 and read
     session = onnxruntime.InferenceSession(path)
@@ -149,6 +157,15 @@ def test_tool_calibrates_on_the_configs_own_images(people, tmp_path, capsys):
     before = path.read_bytes()
     assert tool.main([*arguments, "--tolerance", "1e-6"]) == 1
     assert path.read_bytes() == before
+
+
+def test_images_are_spread_over_the_dataset(people):
+    config = Config.fromfile("configs/pose/demo/litehrnet_18_sample_128x96.py")
+    config.val_dataloader.dataset.update(data_root=f"{people}/", bbox_file=None)
+    model = network_from_config(config)
+    every = calibration_images(config, model, 1000)
+    assert len(every) > 2
+    assert torch.equal(calibration_images(config, model, 2), every[[0, -1]])
 
 
 def test_tool_calibrates_a_segmentation_network(tmp_path):
