@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from .norm import BN
 from .per_branch import PerBranch
@@ -41,7 +40,6 @@ class _DepthwiseConv(torch.autograd.Function):
         return F.conv2d(x, weight, None, stride, padding, 1, weight.shape[0])
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         channels = weight.shape[0]
@@ -84,8 +82,7 @@ def depthwise_conv2d(
 
     Returns:
         Map of shape (N, C, H / stride, W / stride). Values and gradients are those
-        of ``torch.nn.functional.conv2d``; the gradients cannot be differentiated
-        again where the CPU's fast backward pass is taken.
+        of ``torch.nn.functional.conv2d``.
     """
     fast = (
         x.device.type == "cpu"

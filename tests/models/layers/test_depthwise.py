@@ -40,6 +40,20 @@ def test_equals_pytorch(size, stride, kernel, padding):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("stride", [(1, 1), (2, 2)])
+def test_gradients_can_be_differentiated(stride):
+    """As penalties on gradients need it."""
+
+    def conv(x, w):
+        return depthwise_conv2d(x, w, stride, (1, 1))
+
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 6, 5, dtype=torch.float64, requires_grad=True)
+    w = torch.randn(3, 1, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert "DepthwiseConv" in type(conv(x, w).grad_fn).__name__
+    assert torch.autograd.gradgradcheck(conv, (x, w))
+
+
 def test_only_gradients_that_are_needed():
     w = torch.randn(4, 1, 3, 3, requires_grad=True)
     depthwise_conv2d(torch.randn(1, 4, 5, 5), w, (1, 1), (1, 1)).sum().backward()
