@@ -1,37 +1,78 @@
-"""MMEngine's option `compile` takes the networks, and trains as without it."""
+"""Compiled, the networks train as without it; so does MMEngine's option `compile`."""
 
 import copy
 
+import numpy as np
 import pytest
 import torch
+import torch._dynamo
 from mmengine.config import Config
+from mmengine.runner import Runner
+from mmengine.structures import InstanceData, PixelData
 from mmengine.utils import digit_version
+from mmpose.structures import PoseDataSample
 
-from tests.engine.hooks.test_channels_last import trained
 from tests.models.backbones.reference import gradient_difference, images
-from tests.models.deployed.networks import shallow
+from tests.models.deployed.networks import shallow, shallow_table
+
+GRAPHS = []
 
 
-def test_compile(tmp_path):
-    captured = []
+# MMEngine writes the config out: it takes the name of a backend.
+@torch._dynamo.register_backend
+def recording(graph, inputs):
+    GRAPHS.append(graph)
+    return graph.forward
 
-    def recording(graph, inputs):
-        captured.append(graph)
-        return graph.forward
 
-    # MMEngine writes the config out: it takes the name of a backend.
-    torch._dynamo.register_backend(recording)
+def test_option_of_mmengine(tmp_path):
+    """Moving data samples, and steps of the optimizer, are left out."""
+    torch.manual_seed(0)
+    samples = []
+    for image in torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8):
+        # The compiler cannot copy arrays.
+        sample = PoseDataSample(metainfo=dict(input_scale=np.ones(2)))
+        sample.gt_fields = PixelData(heatmaps=torch.rand(3, 16, 16))
+        sample.gt_instance_labels = InstanceData(keypoint_weights=torch.ones(1, 3))
+        samples.append(dict(inputs=image, data_samples=sample))
 
     def train(name, **cfg):
-        return trained(tmp_path / name, lambda: shallow("LITE"), Config(cfg))
+        runner = Runner(
+            model=dict(
+                type="TopdownPoseEstimator",
+                backbone=dict(type="LiteHRNet", extra=shallow_table("LITE")),
+                head=dict(
+                    type="HeatmapHead",
+                    in_channels=16,
+                    out_channels=3,
+                    deconv_out_channels=None,
+                ),
+                data_preprocessor=dict(type="PoseDataPreprocessor"),
+            ),
+            work_dir=str(tmp_path / name),
+            experiment_name=name,
+            train_dataloader=dict(
+                dataset=samples,
+                sampler=dict(type="DefaultSampler", shuffle=False),
+                batch_size=2,
+            ),
+            train_cfg=dict(by_epoch=True, max_epochs=2),
+            optim_wrapper=dict(optimizer=dict(type="Adam", lr=0.01, eps=1e-3)),
+            cfg=Config(cfg),
+            default_scope="mmpose",
+            randomness=dict(seed=0),
+        )
+        runner.train()
+        return runner.model
 
     eager = train("eager")
-    assert not captured
+    assert not GRAPHS
     compiled = train("compiled", compile=dict(backend="recording"))
-    names = [node.name for graph in captured for node in graph.graph.nodes]
+    names = [node.name for graph in GRAPHS for node in graph.graph.nodes]
     assert sum("conv" in name for name in names) > 20
+    assert not any("addcdiv" in name for name in names)  # Adam's
     for a, b in zip(eager.parameters(), compiled.parameters()):
-        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
 
 
 # torch 2.1 cannot compile the recomputation of blocks.

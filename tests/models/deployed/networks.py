@@ -69,16 +69,21 @@ def trained(make, **kwargs):
     return net
 
 
-def shallow(name):
+def shallow_table(module_type):
     """A network of one stage: capturing a graph takes long."""
+    spec = {
+        key: value if key == "reduce_ratios" else value[:1]
+        for key, value in table(module_type)["stages_spec"].items()
+    }
+    return dict(num_stages=1, stages_spec=spec)
+
+
+def shallow(name):
+    """A network of one stage with trained-looking weights."""
     if name == "SMALL":
         return trained(NETWORKS[name])
     kind = {"LITE": LiteHRNet, "NAIVE": NaiveLiteHRNet, "DITE": DiteHRNet}[name]
-    spec = {
-        key: value if key == "reduce_ratios" else value[:1]
-        for key, value in table(name)["stages_spec"].items()
-    }
-    return trained(kind, extra=dict(num_stages=1, stages_spec=spec))
+    return trained(kind, extra=shallow_table(name))
 
 
 def assert_same(deployed, net, x, tolerance=1e-8):
