@@ -15,9 +15,10 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -453,12 +454,22 @@ def open_onnxruntime(
         num_threads: Threads of all streams.
         streams: Calls that are made at once, on an equal share of the threads each.
         providers: Execution providers.
+
+    Raises:
+        ValueError: If none of them can be used.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads // streams
     session = onnxruntime.InferenceSession(path, options, providers=list(providers))
+    # A name, or a pair with options. ONNX Runtime takes the CPU where it has none.
+    names = {name if isinstance(name, str) else name[0] for name in providers}
+    if not names & set(session.get_providers()):
+        raise ValueError(
+            "providers must have one that ONNX Runtime can use here, of "
+            f"{onnxruntime.get_available_providers()}, got {list(providers)}"
+        )
     (images,) = session.get_inputs()
     return Network(
         run=lambda x: session.run(None, {images.name: x}),
@@ -525,6 +536,8 @@ RUNTIMES: dict[str, Callable[..., Network]] = {
 }
 
 
+#: Maps a function over values, as ``map`` does.
+Spread = Callable[..., Iterable[Any]]
 #: Maps batches of images (N, C, h, w) to the network's outputs for each, in order.
 Run = Callable[[Sequence[np.ndarray]], Iterable[list[np.ndarray]]]
 
@@ -540,6 +553,9 @@ class PoseRunner:
     the networks' layers are too small to be shared well. On other devices than the CPU
     they are one batch.
 
+    A runner can be called by several threads at once. In another process, forked or
+    given a copy by pickle, it opens the file anew.
+
     Args:
         path: File written by ``tools/export_onnx.py`` for a pose config.
         task: What surrounds the network; default: what the file says.
@@ -547,15 +563,18 @@ class PoseRunner:
         providers: Execution providers of ONNX Runtime.
         runtime: ``'onnxruntime'`` or ``'openvino'``; only that one is imported.
         precision: What OpenVINO computes in: ``'float32'``, or ``'bfloat16'``, which
-            is faster on processors that have it. What a file has in 8-bit integers
-            (``--precision int8``) is computed in them anyway.
+            is faster on processors that have it, and float32 on others. What a file
+            has in 8-bit integers (``--precision int8``) is computed in them anyway.
 
     Raises:
-        TypeError: If ``providers`` is a string.
+        FileNotFoundError: If there is no such file.
+        TypeError: If ``providers`` is no list or tuple, or ``task`` no
+            :class:`PoseTask`.
         ValueError: If the file does not say what surrounds the network and ``task``
-            is not given, the task does not fit the file, there is no such runtime or
-            precision, ``providers`` are given to another than ONNX Runtime, or
-            ``precision`` to another than OpenVINO.
+            is not given, the task does not fit the file, there is no such runtime,
+            precision or provider, ``num_threads`` is no positive integer,
+            ``providers`` are given to another than ONNX Runtime, or ``precision`` to
+            another than OpenVINO.
 
     Example:
         >>> runner = PoseRunner('model.onnx')                    # doctest: +SKIP
@@ -571,9 +590,13 @@ class PoseRunner:
         runtime: str = "onnxruntime",
         precision: str = "float32",
     ) -> None:
-        if isinstance(providers, str):
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"path {path}: there is no such file")
+        if task is not None and not isinstance(task, PoseTask):
+            raise TypeError(f"task must be a PoseTask, got {type(task).__name__}")
+        if not isinstance(providers, (list, tuple)):
             raise TypeError(f"providers must be a list of names, got {providers!r}")
-        if runtime not in RUNTIMES:
+        if runtime not in list(RUNTIMES):
             raise ValueError(f"runtime must be one of {[*RUNTIMES]}, got {runtime!r}")
         on_cpu = list(providers) == list(_ON_CPU)
         if runtime != "onnxruntime" and not on_cpu:
@@ -582,7 +605,7 @@ class PoseRunner:
                 f"{list(providers)}"
             )
         allowed = OPENVINO_PRECISIONS if runtime == "openvino" else ("float32",)
-        if precision not in allowed:
+        if precision not in list(allowed):
             raise ValueError(
                 "precision must be 'float32', or 'bfloat16' with runtime='openvino', "
                 f"got {precision!r} with runtime={runtime!r}"
@@ -590,13 +613,20 @@ class PoseRunner:
         if num_threads is None:
             affinity = getattr(os, "sched_getaffinity", None)  # not on every system
             num_threads = len(affinity(0)) if affinity else os.cpu_count() or 1
+        if type(num_threads) is not int or num_threads < 1:
+            raise ValueError(
+                f"num_threads must be a positive integer, got {num_threads!r}"
+            )
         self.num_threads = num_threads
         self._open = partial(RUNTIMES[runtime], str(path), num_threads)
         if not on_cpu:
             self._open = partial(self._open, providers=providers)
         if precision != "float32":
             self._open = partial(self._open, precision=precision)
-        self.network = self._open()
+        self._arguments = path, num_threads, providers, runtime, precision
+        self._lock = Lock()
+        self._opened: dict[tuple[int, int], tuple[Network, Spread]] = {}
+        self.network, _ = self._in_process(streams=1)
         self._side_by_side = on_cpu and num_threads > 1
         if task is None:
             if self.network.task is None:
@@ -613,7 +643,7 @@ class PoseRunner:
                 )
             task = PoseTask(**fields)
         self.task = task
-        self._check_task(path)
+        self._check_task(Path(path).name)
 
     def __call__(
         self, image: np.ndarray, boxes: Any, flip_test: bool | None = None
@@ -635,9 +665,9 @@ class PoseRunner:
             ValueError: If the image or the boxes have another shape, a box is
                 empty, or ``flip_test`` is asked for without ``flip_indices``.
         """
-        boxes = np.asarray(boxes, np.float32)
-        boxes = boxes.reshape(-1, 4) if boxes.size == 0 else boxes
-        image = self._check(image, boxes)
+        image, boxes = self._check(image, boxes)
+        if flip_test not in (None, True, False):
+            raise ValueError(f"flip_test must be True or False, got {flip_test!r}")
         flip_test = self.task.flip_test if flip_test is None else flip_test
         if flip_test and self.task.flip_indices is None:
             raise ValueError("flip_test=True needs flip_indices in the task")
@@ -645,17 +675,16 @@ class PoseRunner:
             region_of(box, self.task.input_size, self.task.padding) for box in boxes
         ]
         if not regions:
-            return np.zeros((0, 0, 2), np.float32), np.zeros((0, 0), np.float32)
+            points = np.zeros((0, self._num_keypoints, 2), np.float32)
+            return points, points[..., 0]
         batch = self.network.input_shape[0]
         if not isinstance(batch, int):
             batch = 1 if self._side_by_side else len(regions)
         groups = [regions[k : k + batch] for k in range(0, len(regions), batch)]
-        spread: Callable[..., Iterable[Any]] = map
-        network, one_by_one = self.network, spread
-        if self._side_by_side and (flip_test or len(groups) > 1):
-            network, spread = self._streams, self._pool.map
+        several = self._side_by_side and (flip_test or len(groups) > 1)
+        network, spread = self._in_process(self.num_threads if several else 1)
         # The persons side by side, or the two images of the only one.
-        outer, inner = spread, one_by_one
+        outer, inner = spread, map
         if len(groups) == 1:
             outer, inner = inner, outer
         run = partial(inner, partial(self._run, network))
@@ -663,14 +692,22 @@ class PoseRunner:
         points, scores = zip(*(person for group in results for person in group))
         return np.stack(points), np.stack(scores)
 
-    @cached_property
-    def _streams(self) -> Network:
-        """The network on one thread for each of the images side by side."""
-        return self._open(streams=self.num_threads)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say what a copy is made of, in another process or in this one."""
+        path, *others = self._arguments
+        return type(self), (path, self.task, *others)
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.num_threads)
+    def _in_process(self, streams: int) -> tuple[Network, Spread]:
+        """Open the file for a number of calls at once, in each process once.
+
+        Threads do not survive a fork: what was opened before it waits for them.
+        """
+        key = os.getpid(), streams
+        with self._lock:
+            if key not in self._opened:
+                spread = ThreadPoolExecutor(streams).map if streams > 1 else map
+                self._opened[key] = self._open(streams=streams), spread
+            return self._opened[key]
 
     def _estimate(
         self, image: np.ndarray, flip_test: bool, run: Run, regions: Sequence[Region]
@@ -695,49 +732,60 @@ class PoseRunner:
             (outputs,) = run([inputs])
         return [self._decode(*pair) for pair in zip(zip(*outputs), regions)]
 
-    def _check_task(self, path: str | Path) -> None:
-        task, name = self.task, Path(path).name
-        if task.decoder not in DECODERS:
-            raise ValueError(
-                f"the task's decoder must be one of {sorted(DECODERS)}, got "
-                f"{task.decoder!r}"
-            )
-        outputs, count = self.network.output_shapes, DECODERS[task.decoder].outputs
+    @property
+    def _num_keypoints(self) -> int:
+        task, count = self.task, self.network.output_shapes[0][1]
+        if task.keypoint_indices is not None:
+            return len(task.keypoint_indices)
+        # Some files do not say it.
+        return count if isinstance(count, int) else len(task.flip_indices or ())
+
+    def _check_task(self, name: str) -> None:
+        task, outputs = self.task, self.network.output_shapes
+        channels, height, width = self.network.input_shape[1:]
+
+        def check(field: str, right: bool, what: str) -> None:
+            if not right:
+                raise ValueError(
+                    f"the task's {field} must be {what}, got {getattr(task, field)!r}"
+                )
+
+        check("decoder", task.decoder in list(DECODERS), f"one of {sorted(DECODERS)}")
+        count = DECODERS[task.decoder].outputs
         if len(outputs) != count:
             raise ValueError(
                 f"decoder {task.decoder!r} needs {count} outputs of the network, but "
                 f"{name} has {len(outputs)}"
             )
-        size = tuple(self.network.input_shape[:1:-1])
-        for given, fixed in zip(task.input_size, size):
-            if isinstance(fixed, int) and given != fixed:
-                raise ValueError(
-                    f"{name} is for images of (width, height) {size}, but the task's "
-                    f"input_size is {tuple(task.input_size)}"
-                )
+        # What is fixed in the file is a number.
+        pairs = list(zip(task.input_size, (width, height)))
+        fits = all(side == fixed or not isinstance(fixed, int) for side, fixed in pairs)
+        size = f"(width, height) of {name}'s images, {(width, height)}"
+        check("input_size", len(pairs) == 2 and fits, size)
+        check("mean", len(task.mean) in (1, channels), f"1 or {channels} numbers")
+        positive = len(task.std) == len(task.mean) and min(task.std) > 0
+        check("std", positive, f"{len(task.mean)} positive numbers, as its mean")
+        check("padding", task.padding > 0, "positive")
         blur, filters = task.blur_kernel_size, task.decoder in ("dark", "dark_udp")
-        if blur < filters or (blur and blur % 2 == 0):
-            raise ValueError(
-                f"the task's blur_kernel_size must be {'' if filters else '0 or '}odd, "
-                f"got {blur}"
-            )
+        odd = blur % 2 == 1 or (blur == 0 and not filters)
+        check("blur_kernel_size", odd, "odd" if filters else "0 or odd")
+        if task.decoder == "simcc":
+            bins = [shape[2] for shape in outputs]
+            wanted = (int(side * task.split_ratio) for side in task.input_size)
+            fits = all(k == n or not isinstance(n, int) for k, n in zip(wanted, bins))
+            check("split_ratio", fits, f"that of {name}'s {bins} bins")
         joints = outputs[0][1]
         if not isinstance(joints, int):
             return
-        flip, chosen = task.flip_indices, task.keypoint_indices
-        if flip is not None and sorted(flip) != list(range(joints)):
-            raise ValueError(
-                f"the task's flip_indices must be one for each of {name}'s {joints} "
-                f"keypoints, got {len(flip)}: {list(flip)}"
-            )
-        if chosen is not None and not all(0 <= k < joints for k in chosen):
-            raise ValueError(
-                f"the task's keypoint_indices must be among {name}'s {joints} "
-                f"keypoints, got {list(chosen)}"
-            )
+        if task.flip_indices is not None:
+            each = sorted(task.flip_indices) == list(range(joints))
+            check("flip_indices", each, f"one for each of {name}'s {joints} keypoints")
+        if task.keypoint_indices is not None:
+            among = set(task.keypoint_indices) <= set(range(joints))
+            check("keypoint_indices", among, f"among {name}'s {joints} keypoints")
 
-    def _check(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """Return the image as (H, W, C)."""
+    def _check(self, image: Any, boxes: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the image as (H, W, C) and the boxes as (M, 4)."""
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
             kind = getattr(image, "dtype", type(image))
             raise TypeError(f"image must be an array of uint8, got {kind}")
@@ -748,13 +796,21 @@ class PoseRunner:
                 f"image must have shape (H, W, {channels}), as the network takes "
                 f"{channels} channels, got {shape}"
             )
+        try:
+            boxes = np.asarray(boxes, np.float32)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"boxes must be numbers (M, 4): {error}") from error
+        boxes = boxes.reshape(0, 4) if boxes.shape == (0,) else boxes
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise ValueError(f"boxes must have shape (M, 4), got {boxes.shape}")
-        if not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
+        # Beyond that there are no pixels in single precision.
+        inside = np.abs(boxes) < 1 << 24
+        if not inside.all() or (boxes[:, 2:] <= boxes[:, :2]).any():
             raise ValueError(
-                f"boxes must hold left < right and top < bottom, got {boxes.tolist()}"
+                "boxes must hold left < right and top < bottom in pixels, got "
+                f"{boxes.tolist()}"
             )
-        return image
+        return image, boxes
 
     def _input(self, image: np.ndarray, region: Region) -> np.ndarray:
         patch = crop(image, region, self.task.input_size, self.task.use_udp)

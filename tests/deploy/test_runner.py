@@ -1,8 +1,11 @@
 """The runner gives what MMPose's own inference gives."""
 
 import json
+import multiprocessing
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -230,6 +233,10 @@ def test_recipes_give_the_keypoints_of_mmpose(recipe, tmp_path, sampling_of_open
     path = tmp_path / "pose.onnx"
     assert export_onnx(model, path, (256, 192)).relative < 1e-4
     assert_keypoints_of_mmpose(model, path, largest=0.5)
+    if recipe == "simcc":
+        task = PoseRunner(path).task
+        with pytest.raises(ValueError, match=r"split_ratio must be .*\[384, 512\]"):
+            PoseRunner(path, task._replace(split_ratio=1.0))
     runners = [PoseRunner(path, num_threads=1, runtime=r) for r in runner.RUNTIMES]
     (points, scores), (others, other_scores) = (run(scene(), BOXES) for run in runners)
     np.testing.assert_allclose(scores, other_scores, rtol=1e-3, atol=1e-5)
@@ -414,7 +421,7 @@ def test_size_is_that_of_the_file(exported, tmp_path):
     run = PoseRunner(small, num_threads=1)
     assert tuple(run.task.input_size) == (96, 128)
     assert run(scene(), BOXES)[0].shape == (3, 17, 2)
-    with pytest.raises(ValueError, match=r"\(192, 256\), but .* \(96, 128\)"):
+    with pytest.raises(ValueError, match=r"\(192, 256\), got .96, 128"):
         PoseRunner(path, run.task)
 
 
@@ -425,46 +432,130 @@ def test_a_model_that_does_not_normalise_its_images():
     assert (task.mean, task.std, task.rgb) == ((0,), (1,), False)
 
 
-def test_no_boxes_give_no_keypoints(exported):
-    points, scores = PoseRunner(exported[1], num_threads=1)(scene(), [])
-    assert points.shape[0] == 0 and scores.shape[0] == 0
-
-
-def test_bad_input_is_named(exported, tmp_path):
+@pytest.mark.parametrize("boxes", [[], np.zeros((0, 4))])
+def test_no_boxes_give_no_keypoints(exported, boxes):
+    """In arrays that can be joined with those of other images."""
     run = PoseRunner(exported[1], num_threads=1)
-    with pytest.raises(TypeError, match="image must be an array of uint8, got float64"):
-        run(scene().astype(float), BOXES)
-    with pytest.raises(ValueError, match=r"image must have shape .* got \(240, 320\)"):
-        run(scene()[..., 0], BOXES)
-    with pytest.raises(ValueError, match=r"boxes must have shape .* got \(1, 3\)"):
-        run(scene(), [[1, 2, 3]])
-    with pytest.raises(ValueError, match="left < right"):
-        run(scene(), [[10, 10, 5, 20]])
-    with pytest.raises(TypeError, match="providers must be a list of names"):
-        PoseRunner(exported[1], providers="CPUExecutionProvider")
-    with pytest.raises(ValueError, match="runtime must be one of .*, got 'ncnn'"):
-        PoseRunner(exported[1], runtime="ncnn")
-    with pytest.raises(ValueError, match="providers must be left out for runtime='op"):
-        PoseRunner(exported[1], providers=["CUDA"], runtime="openvino")
-    for precision, runtime in (("bfloat16", "onnxruntime"), ("bf16", "openvino")):
-        with pytest.raises(ValueError, match=f"precision must be .* '{precision}'"):
-            PoseRunner(exported[1], runtime=runtime, precision=precision)
-    with pytest.raises(ValueError, match="blur_kernel_size must be 0 or odd, got 4"):
-        PoseRunner(exported[1], run.task._replace(blur_kernel_size=4))
-    with pytest.raises(ValueError, match="flip_indices must be .* 17 .*, got 2"):
-        PoseRunner(exported[1], run.task._replace(flip_indices=(1, 0)))
-    with pytest.raises(ValueError, match=r"keypoint_indices .* 17 .*, got \[17\]"):
-        PoseRunner(exported[1], run.task._replace(keypoint_indices=(17,)))
-    with pytest.raises(ValueError, match="decoder must be one of .*, got 'Megvii'"):
-        PoseRunner(exported[1], run.task._replace(decoder="Megvii"))
-    with pytest.raises(ValueError, match="'simcc' needs 2 outputs .* has 1"):
-        PoseRunner(exported[1], run.task._replace(decoder="simcc"))
-    with pytest.raises(ValueError, match="blur_kernel_size must be odd, got 0"):
-        task = run.task._replace(decoder="dark", blur_kernel_size=0)
-        PoseRunner(exported[1], task)
+    points, scores = run(scene(), boxes)
+    assert points.shape == (0, 17, 2) and scores.shape == (0, 17)
+    run.task = run.task._replace(keypoint_indices=(3, 1))
+    assert run(scene(), boxes)[0].shape == (0, 2, 2)
+
+
+def call_in_child(run, connection):
+    connection.send(run(scene(), BOXES, True))
+
+
+@pytest.mark.parametrize("runtime", runner.RUNTIMES)
+def test_a_forked_process_opens_the_file_anew(exported, runtime):
+    """Threads do not survive a fork: in a child, a runner that was used would hang."""
+    run = PoseRunner(exported[1], num_threads=2, runtime=runtime)
+    expected = run(scene(), BOXES, True)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=call_in_child, args=(run, theirs))
+    child.start()
+    try:
+        assert ours.poll(60)
+        for value, like in zip(ours.recv(), expected):
+            np.testing.assert_allclose(value, like, rtol=1e-5, atol=1e-4)
+    finally:
+        child.kill()
+        child.join()
+
+
+def test_a_copy_is_as_the_runner(exported):
+    task = PoseRunner(exported[1]).task._replace(padding=1.5)
+    run = PoseRunner(exported[1], task, 3, runtime="openvino", precision="bfloat16")
+    copy = pickle.loads(pickle.dumps(run))  # as for a process that is not forked
+    assert (copy.task, copy.num_threads) == (task, 3)
+    assert copy._open.func is run._open.func
+    assert copy._open.keywords == dict(precision="bfloat16")
+
+
+def test_threads_share_what_is_opened(exported):
+    run, opened = PoseRunner(exported[1], num_threads=2), []
+    expected = run(scene(), BOXES, False)
+    run._opened.popitem()
+    once = run._open
+    run._open = lambda **options: opened.append(options) or once(**options)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: run(scene(), BOXES, False), range(8)))
+    assert opened == [dict(streams=2)]
+    for points, _ in found:
+        np.testing.assert_allclose(points, expected[0], atol=1e-3)
+
+
+def test_bad_input_is_named(exported):
+    run = PoseRunner(exported[1], num_threads=1)
+    image = scene()
+    for error, match, arguments in (
+        (TypeError, "image must be an array of uint8, got float64", (image * 0.5,)),
+        (ValueError, r"image must .* got \(240, 320\)", (image[..., 0],)),
+        (ValueError, r"boxes must .* got \(1, 3\)", (image, [[1, 2, 3]])),
+        (ValueError, r"boxes must .* got \(0, 5\)", (image, np.zeros((0, 5)))),
+        (TypeError, "boxes must be numbers", (image, [["left", 2, 3, 4]])),
+        (TypeError, "boxes must be numbers", (image, [[1, 2, 3, 4], [1, 2]])),
+        (ValueError, "left < right .* got", (image, [[10, 10, 5, 20]])),
+        (ValueError, "left < right .* got", (image, [[10, 10, 10, 20]])),
+        (ValueError, "in pixels, got .*e.30", (image, [[0, 0, 1e30, 1e30]])),
+        (ValueError, "in pixels, got .*nan", (image, [[0, 0, np.nan, 9]])),
+        (ValueError, "flip_test must be .* 'no'", (image, BOXES, "no")),
+    ):
+        with pytest.raises(error, match=match):
+            run(*(arguments if len(arguments) > 1 else (*arguments, BOXES)))
     run.task = run.task._replace(flip_indices=None)
     with pytest.raises(ValueError, match="needs flip_indices"):
         run(scene(), BOXES, flip_test=True)
+
+
+@pytest.mark.parametrize(
+    "error, match, options",
+    [
+        (TypeError, "providers must be a list of names", dict(providers="CPU")),
+        (TypeError, "providers must be a list of names", dict(providers=None)),
+        (ValueError, r"providers must have .*CPU.*, got \['C", dict(providers=["C"])),
+        (ValueError, "runtime must be one of .* 'ncnn'", dict(runtime="ncnn")),
+        (ValueError, "runtime must be one of .*", dict(runtime=["openvino"])),
+        (
+            ValueError,
+            "providers must be left out for runtime='op",
+            dict(providers=["CUDA"], runtime="openvino"),
+        ),
+        (ValueError, "precision must be .* 'bfloat16'", dict(precision="bfloat16")),
+        (
+            ValueError,
+            "precision must be .* 'bf16'",
+            dict(precision="bf16", runtime="openvino"),
+        ),
+        (ValueError, "num_threads must be a positive .* 0", dict(num_threads=0)),
+        (ValueError, "num_threads must be .* '2'", dict(num_threads="2")),
+        (TypeError, "task must be a PoseTask, got dict", dict(task={})),
+        (FileNotFoundError, "path nowhere: there is no", dict(path="nowhere")),
+    ],
+)
+def test_bad_options_are_named(exported, error, match, options):
+    with pytest.raises(error, match=match):
+        PoseRunner(**{"path": exported[1]} | options)
+
+
+def test_a_task_that_does_not_fit_is_named(exported):
+    """Instead of keypoints that are wrong."""
+    task = PoseRunner(exported[1]).task
+    for match, fields in {
+        "blur_kernel_size must be 0 or odd, got 4": dict(blur_kernel_size=4),
+        "blur_kernel_size must be odd, got 0": dict(decoder="dark", blur_kernel_size=0),
+        r"flip_indices must be .* 17 .*, got \(1, 0\)": dict(flip_indices=(1, 0)),
+        r"keypoint_indices .* 17 .*, got \(17,\)": dict(keypoint_indices=(17,)),
+        "decoder must be one of .*, got 'Megvii'": dict(decoder="Megvii"),
+        "'simcc' needs 2 outputs .* has 1": dict(decoder="simcc"),
+        r"input_size must be .*, got \(192,\)": dict(input_size=(192,)),
+        r"mean must be 1 or 3 numbers, got \(1, 2\)": dict(mean=(1, 2)),
+        "std must be 3 positive numbers, .*, got .*0": dict(std=(1, 1, 0)),
+        "padding must be positive, got 0": dict(padding=0),
+    }.items():
+        with pytest.raises(ValueError, match=match):
+            PoseRunner(exported[1], task._replace(**fields))
 
 
 @pytest.mark.skipif(not REAL_IMAGES.is_dir(), reason="no ../shared/data/coco")
