@@ -40,6 +40,10 @@ from mmlitehrnet.deploy.ncnn import export_ncnn
 from mmlitehrnet.deploy.quantization import PRECISIONS, check_precision
 from mmlitehrnet.models.deployed.forms import FORMS
 
+#: Suffix of the file to write -> those of all files that are written.
+FILES = {".onnx": [".onnx"], ".param": [".param", ".bin"]}
+#: Images that int8 is calibrated on by default.
+NUM_CALIBRATED = 100
 #: Options that ncnn's files have no use for, and their defaults.
 ONNX_OPTIONS = dict(
     batch_size=1,
@@ -59,7 +63,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("config", help="config of MMPose or MMSegmentation")
     parser.add_argument("checkpoint", nargs="?", help="trained weights; default: none")
-    parser.add_argument("--out", required=True, help="file to write: .param for ncnn")
+    parser.add_argument(
+        "--out", required=True, help="file to write: .onnx, or .param for ncnn"
+    )
     add_cfg_options(parser)
     parser.add_argument(
         "--input-size",
@@ -99,10 +105,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--calibration-images",
         type=int,
-        default=100,
         metavar="N",
         help="how many images of the config's val_dataloader the ranges of int8 are "
-        "found on",
+        f"found on; default: {NUM_CALIBRATED}",
     )
     parser.add_argument(
         "--tolerance",
@@ -126,7 +131,18 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="load a checkpoint that holds more than weights; it can run any code",
     )
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.calibration_images is None:
+        args.calibration_images = NUM_CALIBRATED
+    elif args.precision != "int8":
+        parser.error(
+            f"--calibration-images is for --precision int8, got {args.precision}"
+        )
+    if args.tolerance is None:
+        args.tolerance = TOLERANCES[args.precision]
+    if not args.tolerance >= 0:
+        parser.error(f"--tolerance must be at least 0, got {args.tolerance}")
+    return args
 
 
 def prepare_output(out: str, *inputs: str | None) -> None:
@@ -134,16 +150,18 @@ def prepare_output(out: str, *inputs: str | None) -> None:
 
     Raises:
         OSError: If there can be no such file, or it is one of the inputs.
+        ValueError: If it ends in neither .onnx nor .param.
     """
-    paths = [Path(out)]
-    if is_ncnn(out):
-        paths.append(paths[0].with_suffix(".bin"))
-    for path in paths:
+    path = Path(out)
+    if path.suffix not in FILES:
+        raise ValueError(f"must end in {' or '.join(FILES)}, got {out!r}")
+    for suffix in FILES[path.suffix]:
+        path = path.with_suffix(suffix)
         for given in inputs:
             if given is not None and path.resolve() == Path(given).resolve():
                 raise OSError(f"{path} is an input, and would be overwritten")
         path.parent.mkdir(parents=True, exist_ok=True)
-        check_output(path)
+        check_output(path, suffix)
 
 
 def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module:
@@ -209,6 +227,7 @@ def export(
     options = {name: getattr(args, name) for name in ONNX_OPTIONS}
     if not is_ncnn(args.out):
         if args.precision == "int8":
+            # Said before images are read, which there may be none of.
             check_precision(args.precision, target, model, args.rtmlib)
             images = calibration_images(config, model, args.calibration_images)
             print(f"calibrated on {len(images)} images of {tuple(images.shape[2:])}")
@@ -229,18 +248,16 @@ def export(
 def main(arguments: list[str] | None = None) -> int:
     """Export, print the differences, and return the exit status."""
     args = parse_args(arguments)
-    if args.tolerance is None:
-        args.tolerance = TOLERANCES[args.precision]
     try:
         prepare_output(args.out, args.config, args.checkpoint)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(f"--out: {error}") from error
     try:
         config = load_config(args.config, args.cfg_options)
         model = load_model(config, args.checkpoint, args.trust_checkpoint)
+        size = tuple(args.input_size or config_input_size(config))
     except ValueError as error:
         raise SystemExit(str(error)) from error
-    size = tuple(args.input_size or config_input_size(config))
     try:
         difference = export(model, config, size, args)
     except (ImportError, TypeError, ValueError, OSError) as error:

@@ -86,7 +86,7 @@ def config_input_size(cfg: Config) -> tuple[int, int]:
     if size is not None:
         height, width = size
         return height, width
-    dataset = cfg.get("test_dataloader", {}).get("dataset", {})
+    dataset = (cfg.get("test_dataloader") or {}).get("dataset", {})
     for step in reversed(dataset.get("pipeline", ())):
         for key, width_first in SIZE_KEYS.items():
             if key in step:

@@ -19,7 +19,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from ..models.backbones.arguments import check_count, is_int
+from ..models.backbones.arguments import check_count, check_flag, is_int
 from ..models.backbones.high_resolution import HighResolutionNet
 from ..models.deployed.forms import Form, find_form
 from ..models.layers.channel_weighting import CrossResolutionWeighting
@@ -30,7 +30,7 @@ from .pose import has_decoder, pose_task
 from .quantization import check_precision, quantize, split_images
 from .rtmlib import adapt_to_rtmlib
 from .runner import METADATA_KEY, PoseRunner
-from .tracing import MIN_OPSET, trace_to_onnx
+from .tracing import MIN_OPSET, check_opset, trace_to_onnx
 
 #: Precision -> largest relative difference that is expected. In int8 it depends on the
 #: network and its weights; more than this is an error.
@@ -124,13 +124,20 @@ def deployed_copy(model: nn.Module, target: str | Form) -> nn.Module:
     return deploy_model(model, target)
 
 
-def check_output(path: str | Path) -> Path:
+def check_output(path: str | Path, suffix: str) -> Path:
     """Return the path of a file to write, if one can be there.
+
+    Args:
+        path: The file.
+        suffix: The only one that it may have: runtimes know its format by that.
 
     Raises:
         OSError: If there is something else, or no folder to write it in.
+        ValueError: If it has another suffix.
     """
     path = Path(path)
+    if path.suffix != suffix:
+        raise ValueError(f"path must end in {suffix!r}, got {str(path)!r}")
     if path.exists() and not path.is_file():
         raise OSError(f"{path} cannot be written: it is there, and is no file")
     if not path.parent.is_dir():
@@ -148,6 +155,7 @@ def check_arguments(
     target: str | None = None,
 ) -> None:
     """Raise the errors of :func:`export_onnx` that arguments of its cause."""
+    check_opset(opset)
     if backbone.deploy:
         raise ValueError(
             "the model's backbone has been switched to deploy: export the trained "
@@ -157,7 +165,8 @@ def check_arguments(
     if target is not None:
         even_sizes |= find_form(target, dynamic=False).even_sizes
     check_count("batch_size", batch_size)
-    check_count("opset", opset, MIN_OPSET)
+    check_flag("dynamic_batch", dynamic_batch)
+    check_flag("dynamic_size", dynamic_size)
     if not isinstance(input_size, (list, tuple)) or not all(map(is_int, input_size)):
         raise TypeError(
             "input_size must be a tuple of a height and a width in pixels, got "
@@ -254,11 +263,15 @@ def export_onnx(
             exported so.
         OSError: If there can be no such file.
     """
-    path, backbone = check_output(path), find_backbone(model)
+    path, backbone = check_output(path, ".onnx"), find_backbone(model)
     check_arguments(
         backbone, input_size, batch_size, dynamic_batch, dynamic_size, opset, target
     )
     check_precision(precision, target, model, rtmlib)
+    if calibration is not None and precision != "int8":
+        raise ValueError(
+            f"calibration is for precision='int8', got precision={precision!r}"
+        )
     divisor = backbone.size_divisor
     fits = all(side % divisor == 0 for side in input_size)
     varies = dynamic_batch or dynamic_size
@@ -267,8 +280,10 @@ def export_onnx(
         batch = batch_size + 2 * dynamic_batch
         sides = (side + divisor * dynamic_size for side in input_size)
         shapes.append((batch, backbone.in_channels, *sides))
-    batches = [random_images(s).to(next(model.parameters())) for s in shapes]
     samples = [] if precision == "float32" else split_images(calibration, shapes[0])
+    like = next(model.parameters())
+    batches = [random_images(shape).to(like) for shape in shapes]
+    samples = [batch.to(like) for batch in samples]
     axes = {0: "batch"} if dynamic_batch else {}
     axes |= {2: "height", 3: "width"} if dynamic_size else {}
     task = None
@@ -277,7 +292,7 @@ def export_onnx(
     before = None
     if rtmlib:
         task, before = adapt_to_rtmlib(task, backbone.in_channels)
-        before.to(next(model.parameters()))
+        before.to(like)
     prefix = f".{path.name}."
     with _evaluating(model), TemporaryDirectory("", prefix, path.parent) as folder:
         part = Path(folder, path.name)

@@ -80,10 +80,8 @@ def export_ncnn(
         ValueError: If an argument is not allowed, or the network cannot be converted.
         OSError: If there can be no such files.
     """
-    path = check_output(path)
-    if path.suffix != ".param":
-        raise ValueError(f"path must end in '.param', got {str(path)!r}")
-    weights = check_output(path.with_suffix(".bin"))
+    path = check_output(path, ".param")
+    weights = check_output(path.with_suffix(".bin"), ".bin")
     backbone = find_backbone(model)
     check_arguments(backbone, input_size, target=target)
     ncnn, pnnx = _packages()

@@ -116,7 +116,8 @@ def _steps(config: Any) -> tuple[Any, Any]:
     """Build the steps of a test pipeline that cut the image out of a box."""
     from mmpose.registry import TRANSFORMS
 
-    pipeline = config.get("test_dataloader", {}).get("dataset", {}).get("pipeline")
+    loader = config.get("test_dataloader") or {}  # None, too, as in MMEngine
+    pipeline = loader.get("dataset", {}).get("pipeline")
     if pipeline is None:
         raise _refusal("no test_dataloader.dataset.pipeline in its config")
     steps = {}

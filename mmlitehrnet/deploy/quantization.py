@@ -140,19 +140,23 @@ def split_images(images: Any, shape: Sequence[int]) -> list[Tensor]:
         images: Images (M, C, H, W).
         shape: What the file takes: (N, C, H, W).
 
+    Returns:
+        Batches of N; the last is filled up with the first images.
+
     Raises:
-        TypeError: If they are no tensor.
-        ValueError: If they are of another shape, or fewer than N.
+        TypeError: If they are no tensor of a floating-point type.
+        ValueError: If they are of another shape, or none.
     """
-    if not isinstance(images, Tensor):
+    if not isinstance(images, Tensor) or not images.is_floating_point():
         raise TypeError(
-            "calibration must be a tensor of images for precision='int8', got "
-            f"{type(images).__name__}"
+            "calibration must be a tensor of normalised images for precision='int8', "
+            f"got {getattr(images, 'dtype', type(images).__name__)}"
+        )
+    if images.shape[1:] != torch.Size(shape[1:]) or not len(images):
+        raise ValueError(
+            f"calibration must hold images of shape {tuple(shape[1:])}, as the file's, "
+            f"got {tuple(images.shape)}"
         )
     count = shape[0]
-    if images.shape[1:] != torch.Size(shape[1:]) or len(images) < count:
-        raise ValueError(
-            f"calibration must hold at least {count} images of shape "
-            f"{tuple(shape[1:])}, got {tuple(images.shape)}"
-        )
-    return [batch for batch in images.split(count) if len(batch) == count]
+    filled = torch.arange(-(-len(images) // count) * count) % len(images)
+    return list(images[filled].split(count))

@@ -11,6 +11,7 @@ import contextlib
 import inspect
 import warnings
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,12 +20,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..models.backbones.arguments import check_count
+
 MIN_OPSET = 13
 INPUT = "input"
 
 _TRACE: dict[str, Any] = {}
 if "dynamo" in inspect.signature(torch.onnx.export).parameters:
     _TRACE["dynamo"] = False
+
+
+def check_opset(opset: int) -> None:
+    """Check that this version of PyTorch writes a version of ONNX's operators.
+
+    Raises:
+        TypeError: If it is no integer.
+        ValueError: If it does not.
+    """
+    if check_count("opset", opset, MIN_OPSET) == MIN_OPSET:
+        return
+    one = (torch.ones(1),)
+    try:  # It says so otherwise at the end, below thousands of lines.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                nn.Identity(), one, BytesIO(), opset_version=opset, **_TRACE
+            )
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"opset must be one that PyTorch {torch.__version__} writes, got {opset}"
+        ) from error
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from mmlitehrnet.models.layers.context_modeling import (
 )
 from tests.models.backbones.reference import images, sane_weights
 from tests.models.deployed.networks import table
+from tests.running import ROOT
 from tests.tools import load_tool
 
 NETWORKS = {
@@ -258,6 +259,9 @@ def test_bad_arguments_are_named(tmp_path):
     official = DiteHRNet(extra=table("DITE"), context_pooling="official")
     for match, arguments in {
         "opset must be at least 13, got 11": dict(opset=11),
+        "opset must be one that PyTorch .* writes, got 99": dict(opset=99),
+        "path must end in '.onnx', got 'net.xml'": dict(path="net.xml"),
+        "calibration is for precision='int8'": dict(calibration=images(1, 3, 64, 64)),
         "input_size must hold multiples of 32": dict(input_size=(70, 90)),
         "dynamic_size needs a target": dict(target=None, dynamic_size=True),
         "dynamic_batch needs a target": dict(target=None, dynamic_batch=True),
@@ -265,12 +269,14 @@ def test_bad_arguments_are_named(tmp_path):
         "input_size must be a height": dict(input_size=(64,)),
     }.items():
         with pytest.raises(ValueError, match=match):
-            export_onnx(net, path, **{"input_size": (64, 64), **arguments})
+            export_onnx(net, **{"path": path, "input_size": (64, 64), **arguments})
     for size in (64, "64", (64.0, 64)):
         with pytest.raises(TypeError, match="input_size must be a tuple of a height"):
             export_onnx(net, path, size)
     with pytest.raises(TypeError, match="batch_size must be an int, got 2.0"):
         export_onnx(net, path, (64, 64), batch_size=2.0, dynamic_batch=True)
+    with pytest.raises(TypeError, match="dynamic_batch must be True or False, got 4"):
+        export_onnx(net, path, (64, 64), dynamic_batch=4)
     with pytest.raises(ValueError, match="context_pooling='official'"):
         export_onnx(official, path, (64, 64), dynamic_size=True)
 
@@ -297,22 +303,40 @@ def test_tool_exports_a_pose_config(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_tool_names_options_that_are_wrong(tmp_path, capsys):
+    tool, out = load_tool("export_onnx"), str(tmp_path / "x.onnx")
+    for match, options in {
+        "--calibration-images is for --precision int8": ["--calibration-images", "3"],
+        "--tolerance must be at least 0, got nan": ["--tolerance", "nan"],
+    }.items():
+        with pytest.raises(SystemExit):
+            tool.main(["config.py", "--out", out, *options])
+        assert match in capsys.readouterr().err
+    config = tmp_path / "config.py"
+    base = ROOT / "configs/pose/litehrnet_18_coco_256x192.py"
+    config.write_text(f"_base_ = {str(base)!r}\ntest_dataloader = None\n")
+    with pytest.raises(SystemExit, match="the config gives no input size"):
+        tool.main([str(config), "--out", out])
+
+
 def test_tool_writes_over_no_input_and_no_folder(tmp_path):
     main = load_tool("export_onnx").main
     config = tmp_path / "config.py"
     config.write_text("model = dict()")
-    weights = tmp_path / "weights.pth"
+    weights = tmp_path / "weights.bin"
     weights.write_text("weights")
+    folder = tmp_path / "folder.onnx"
+    folder.mkdir()
     for out, match in {
-        config: "is an input",
-        tmp_path / "." / weights.name: "is an input",
-        tmp_path: "is no file",
-        weights / "x.onnx": "weights.pth",
+        config: "must end in .onnx or .param, got",
+        tmp_path / "." / "weights.param": "weights.bin is an input",
+        folder: "is no file",
+        weights / "x.onnx": "weights.bin",
     }.items():
         with pytest.raises(SystemExit, match=f"--out: .*{match}"):
             main([str(config), str(weights), "--out", str(out)])
     assert weights.read_text() == "weights"
-    for path in (tmp_path, tmp_path / "missing" / "x.onnx"):
+    for path in (folder, tmp_path / "missing" / "x.onnx"):
         with pytest.raises(OSError, match="cannot be written"):
             export_onnx(network("SmallHRNet"), path, (64, 64))
 
@@ -351,4 +375,4 @@ def test_tool_exports_a_segmentation_config_with_weights(tmp_path, capsys):
     with pytest.raises(SystemExit, match="config missing.py: there is no such file$"):
         tool.main(["missing.py", *arguments])
     with pytest.raises(SystemExit, match="cannot export: .*multiples of 32"):
-        tool.main([config, "--out", "x", "--input-size", "70", "90"])
+        tool.main([config, *arguments[:2], "--input-size", "70", "90"])
