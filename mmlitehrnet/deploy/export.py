@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -229,8 +228,8 @@ def export_onnx(
 
     Args:
         model: A backbone of this package, or an MMPose or MMSegmentation model with
-            one; it stays as it is.
-        path: File to write.
+            one; it stays as it is. A copy in float32 on the CPU is exported.
+        path: File to write, ``NAME.onnx``.
         input_size: Height and width of the images in pixels.
         target: Runtime whose form is exported, or None for the network as it was
             trained.
@@ -281,9 +280,7 @@ def export_onnx(
         sides = (side + divisor * dynamic_size for side in input_size)
         shapes.append((batch, backbone.in_channels, *sides))
     samples = [] if precision == "float32" else split_images(calibration, shapes[0])
-    like = next(model.parameters())
-    batches = [random_images(shape).to(like) for shape in shapes]
-    samples = [batch.to(like) for batch in samples]
+    batches = [random_images(shape) for shape in shapes]
     axes = {0: "batch"} if dynamic_batch else {}
     axes |= {2: "height", 3: "width"} if dynamic_size else {}
     task = None
@@ -292,11 +289,10 @@ def export_onnx(
     before = None
     if rtmlib:
         task, before = adapt_to_rtmlib(task, backbone.in_channels)
-        before.to(like)
-    prefix = f".{path.name}."
-    with _evaluating(model), TemporaryDirectory("", prefix, path.parent) as folder:
+    model = copy.deepcopy(model).cpu().float().eval()
+    with TemporaryDirectory("", f".{path.name}.", path.parent) as folder:
         part = Path(folder, path.name)
-        trained, deployed = Network(model, before), model
+        trained, deployed = Network(model, before).eval(), model
         if target is not None:
             dynamic = _has(backbone, DynamicConv2d)
             form = replace(
@@ -317,7 +313,7 @@ def export_onnx(
                 "which ONNX has no operator for: input_size must hold multiples of "
                 f"{divisor}, got {tuple(input_size)}"
             ) from error
-        difference = compare(trained.eval(), part, batches)
+        difference = compare(trained, part, batches)
         if samples and target:
             if not difference.within(TOLERANCES["float32"]):
                 raise ValueError(
@@ -332,17 +328,6 @@ def export_onnx(
         if difference.within(tolerance):
             os.replace(part, path)
     return difference
-
-
-@contextlib.contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def random_images(shape: Sequence[int]) -> Tensor:

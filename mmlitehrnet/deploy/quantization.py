@@ -6,19 +6,19 @@ computed with whole numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
 
 #: What a file may compute in.
 PRECISIONS = ("float32", "int8")
-
 
 #: Runtime -> whether networks are quantised whole, with what goes between operators, or
 #: the inputs of convolutions over all channels alone. ONNX Runtime convolves from
@@ -67,19 +67,6 @@ def check_precision(
         )
 
 
-class _Batches:
-    """What ONNX Runtime's quantiser reads images from."""
-
-    def __init__(self, name: str, batches: Sequence[Tensor]) -> None:
-        self.feeds: Iterator[dict[str, np.ndarray]] = (
-            {name: batch.cpu().numpy()} for batch in batches
-        )
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        """Return the next batch, or None after the last."""
-        return next(self.feeds, None)
-
-
 def dense_convs(file: onnx.ModelProto) -> list[str]:
     """Names of a file's convolutions over all channels, with constant kernels."""
     constants = {tensor.name for tensor in file.graph.initializer}
@@ -122,10 +109,12 @@ def quantize(path: str | Path, batches: Sequence[Tensor], target: str) -> None:
                 nodes_to_quantize=dense_convs(file),
                 extra_options=dict(OpTypesToExcludeOutputQuantization=["Conv"]),
             )
+        name = file.graph.input[0].name
+        feeds = ({name: batch.numpy()} for batch in batches)
         quantize_static(
             prepared,
             path,
-            _Batches(file.graph.input[0].name, batches),
+            SimpleNamespace(get_next=partial(next, feeds, None)),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -159,4 +148,4 @@ def split_images(images: Any, shape: Sequence[int]) -> list[Tensor]:
         )
     count = shape[0]
     filled = torch.arange(-(-len(images) // count) * count) % len(images)
-    return list(images[filled].split(count))
+    return list(images.cpu().float()[filled].split(count))

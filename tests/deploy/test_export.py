@@ -242,6 +242,14 @@ def test_the_model_stays_as_it_is(tmp_path):
     assert [module.training for module in net.modules()] == modes
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_files_are_in_single_precision(dtype, tmp_path):
+    path, net = tmp_path / "net.onnx", network("SmallHRNet").to(dtype)
+    assert export_onnx(net, path, (64, 64)).relative < 1e-4
+    assert onnx.load(path).graph.input[0].type.tensor_type.elem_type == 1  # FLOAT
+    assert {parameter.dtype for parameter in net.parameters()} == {dtype}
+
+
 def test_onnxruntime_keeps_the_blocked_layout(tmp_path):
     """Between image and maps, nothing of the deployed graph moves data around."""
     path = tmp_path / "net.onnx"
