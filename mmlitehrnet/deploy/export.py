@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from ..models.backbones.arguments import check_count, check_flag, is_int
 from ..models.backbones.high_resolution import HighResolutionNet
-from ..models.deployed.forms import Form, find_form
+from ..models.deployed.forms import find_form
 from ..models.layers.channel_weighting import CrossResolutionWeighting
 from ..models.layers.context_modeling import DenseContextModeling
 from ..models.layers.dynamic_conv import DynamicConv2d
-from .model import deploy_model, switch_to_deploy
+from .model import deploy_model, find_backbone
 from .pose import has_decoder, pose_task
 from .quantization import check_precision, quantize, split_images
 from .rtmlib import adapt_to_rtmlib
@@ -99,28 +99,6 @@ class Network(nn.Module):
                 "exports detectors)"
             )
         return outputs
-
-
-def find_backbone(model: nn.Module) -> HighResolutionNet:
-    """Return the backbone of a model that is to be exported.
-
-    Raises:
-        TypeError: If it is none of this package's.
-    """
-    backbone = getattr(model, "backbone", model)
-    if not isinstance(backbone, HighResolutionNet):
-        raise TypeError(
-            "the model must be a backbone of mmlitehrnet or have one, got "
-            f"{type(backbone).__name__}"
-        )
-    return backbone
-
-
-def deployed_copy(model: nn.Module, target: str | Form) -> nn.Module:
-    """Make the inference form of a backbone, or of a model with one."""
-    if isinstance(model, HighResolutionNet):
-        return switch_to_deploy(model, target)
-    return deploy_model(model, target)
 
 
 def check_output(path: str | Path, suffix: str) -> Path:
@@ -301,7 +279,7 @@ def export_onnx(
                 dynamic_batch=dynamic_batch,
                 dynamic_size=dynamic_size,
             )
-            deployed = deployed_copy(model, form)
+            deployed = deploy_model(model, form)
         try:
             network = Network(deployed, before).eval()
             trace_to_onnx(network, batches[0], part, axes, opset)

@@ -39,6 +39,21 @@ def switch_to_deploy(
     return net
 
 
+def find_backbone(model: nn.Module) -> HighResolutionNet:
+    """Return the backbone of a model, or the backbone that it is.
+
+    Raises:
+        TypeError: If it is none of this package's.
+    """
+    backbone = getattr(model, "backbone", model)
+    if not isinstance(backbone, HighResolutionNet):
+        raise TypeError(
+            "the model must be a backbone of mmlitehrnet or have one, got "
+            f"{type(backbone).__name__}"
+        )
+    return backbone
+
+
 @torch.no_grad()
 def deploy_model(
     model: nn.Module,
@@ -53,7 +68,7 @@ def deploy_model(
     preprocessing, decoding and test-time flipping, works as before.
 
     Args:
-        model: A model whose ``backbone`` is one of this package's.
+        model: A model whose ``backbone`` is one of this package's, or a backbone.
         target: Runtime that it is for, see :func:`switch_to_deploy`.
         inplace: Whether to change ``model`` itself instead of a copy.
         batch_size: Number of images that it is made for, see
@@ -67,11 +82,5 @@ def deploy_model(
         ValueError: If there is no such target, or ``batch_size`` is below 1.
     """
     model = model if inplace else copy.deepcopy(model)
-    backbone = getattr(model, "backbone", None)
-    if not isinstance(backbone, HighResolutionNet):
-        raise TypeError(
-            "the model's backbone must be one of mmlitehrnet's, got "
-            f"{type(backbone).__name__}"
-        )
-    backbone.switch_to_deploy(target=target, batch_size=batch_size)
+    find_backbone(model).switch_to_deploy(target=target, batch_size=batch_size)
     return fold_norms(model.eval())

@@ -30,10 +30,9 @@ from .export import (
     check_arguments,
     check_output,
     compare_outputs,
-    deployed_copy,
-    find_backbone,
     random_images,
 )
+from .model import deploy_model, find_backbone
 from .tracing import constant_sizes
 
 #: Options that compute in less than float32, which ncnn turns on where a processor can.
@@ -87,7 +86,7 @@ def export_ncnn(
     ncnn, pnnx = _packages()
     images = random_images((1, backbone.in_channels, *input_size))
     trained = copy.deepcopy(model).cpu().float().eval()
-    deployed = trained if target is None else deployed_copy(trained, target)
+    deployed = trained if target is None else deploy_model(trained, target)
     with TemporaryDirectory("", f".{path.stem}.", path.parent) as folder:
         script = Path(folder, "network.pt")
         _trace(Network(deployed).eval(), images).save(str(script))

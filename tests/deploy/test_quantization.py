@@ -125,7 +125,7 @@ def test_what_cannot_be_quantised_is_named(tmp_path):
 def test_what_is_wrong_in_float32_is_not_quantised(tmp_path, monkeypatch):
     path, net = tmp_path / "net.onnx", SmallHRNet().eval()
     monkeypatch.setattr(
-        "mmlitehrnet.deploy.export.deployed_copy", lambda *_: SmallHRNet().eval()
+        "mmlitehrnet.deploy.export.deploy_model", lambda *_: SmallHRNet().eval()
     )
     with pytest.raises(ValueError, match="cannot be quantised, as its file is not equ"):
         export_onnx(net, path, (64, 96), **INT8)
