@@ -502,6 +502,9 @@ def open_openvino(
         "INFERENCE_NUM_THREADS": num_threads,
         "NUM_STREAMS": streams,
     }
+    # It makes tables of types at its first call, where two threads that come at once
+    # wait for each other and for Python's lock, for ever.
+    openvino.Tensor(np.zeros(1, np.float32)).element_type.to_dtype()
     core, said = openvino.Core(), ["framework", METADATA_KEY]
     model = core.read_model(path)
     compiled = core.compile_model(model, "CPU", settings)
@@ -536,6 +539,8 @@ RUNTIMES: dict[str, Callable[..., Network]] = {
 }
 
 
+#: Held by the thread that opens a file.
+_OPENING = Lock()
 #: Maps a function over values, as ``map`` does.
 Spread = Callable[..., Iterable[Any]]
 #: Maps batches of images (N, C, h, w) to the network's outputs for each, in order.
@@ -624,7 +629,6 @@ class PoseRunner:
         if precision != "float32":
             self._open = partial(self._open, precision=precision)
         self._arguments = path, num_threads, providers, runtime, precision
-        self._lock = Lock()
         self._opened: dict[tuple[int, int], tuple[Network, Spread]] = {}
         self.network, _ = self._in_process(streams=1)
         self._side_by_side = on_cpu and num_threads > 1
@@ -703,7 +707,7 @@ class PoseRunner:
         Threads do not survive a fork: what was opened before it waits for them.
         """
         key = os.getpid(), streams
-        with self._lock:
+        with _OPENING:
             if key not in self._opened:
                 spread = ThreadPoolExecutor(streams).map if streams > 1 else map
                 self._opened[key] = self._open(streams=streams), spread

@@ -401,6 +401,14 @@ def test_openvino_in_bfloat16(exported):
     assert np.array_equal(others, scores) == ("BF16" not in known)
 
 
+def test_openvino_makes_its_tables_before_threads_come(exported, monkeypatch):
+    """Else the first call of several persons hung, in one of eight processes."""
+    tables, core, tensor = [], openvino.Core, openvino.Tensor
+    monkeypatch.setattr(openvino, "Tensor", lambda x: tables.append(x) or tensor(x))
+    monkeypatch.setattr(openvino, "Core", lambda: [core() for _ in tables][0])
+    PoseRunner(exported[1], runtime="openvino")
+
+
 def test_openvino_on_fixed_batches(tmp_path):
     model = pose_model()
     fixed = tmp_path / "fixed.onnx"
