@@ -35,7 +35,7 @@ class Timing(NamedTuple):
     @classmethod
     def of(cls, times: list[float]) -> Timing:
         """Summarise times in milliseconds."""
-        low, median, high = statistics.quantiles(times, n=4)
+        low, median, high = statistics.quantiles(times, n=4, method="inclusive")
         return cls(median, low, high, min(times))
 
 

@@ -22,7 +22,7 @@ def test_calls_are_interleaved():
 
 
 def test_timing_of_known_times():
-    assert Timing.of([1.0, 2.0, 3.0]) == Timing(2.0, 1.0, 3.0, 1.0)
+    assert Timing.of([1.0, 2.0, 3.0]) == Timing(2.0, 1.5, 2.5, 1.0)
 
 
 def test_machine_is_described():
