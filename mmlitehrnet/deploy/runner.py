@@ -679,8 +679,8 @@ class PoseRunner:
             region_of(box, self.task.input_size, self.task.padding) for box in boxes
         ]
         if not regions:
-            points = np.zeros((0, self._num_keypoints, 2), np.float32)
-            return points, points[..., 0]
+            none = np.zeros((0, self._num_keypoints, 2), np.float32)
+            return none, none[..., 0]
         batch = self.network.input_shape[0]
         if not isinstance(batch, int):
             batch = 1 if self._side_by_side else len(regions)
