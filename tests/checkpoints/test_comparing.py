@@ -39,8 +39,9 @@ def test_a_fitting_checkpoint_is_loaded(model):
     parallel = {f"module.{name}": value for name, value in model.state_dict().items()}
     mismatch = load_weights(other, dict(state_dict=parallel))
     assert mismatch.complete and not mismatch.unexpected
+    loaded = other.state_dict()
     for name, value in model.state_dict().items():
-        assert torch.equal(other.state_dict()[name], value), name
+        assert torch.equal(loaded[name], value), name
 
 
 def test_wrong_number_of_keypoints(model):

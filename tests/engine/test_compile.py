@@ -96,5 +96,6 @@ def test_activation_checkpointing_is_compiled(name):
         parameters = network.named_parameters()
         grads |= {k: p.grad for k, p in parameters if p.grad is not None}
     assert gradient_difference(ours, theirs) < 1e-9
+    state = net.state_dict()
     for key, value in eager.state_dict().items():
-        torch.testing.assert_close(net.state_dict()[key], value, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(state[key], value, rtol=1e-9, atol=1e-12)

@@ -60,8 +60,9 @@ def test_torch_fx_traces_them(name):
     twin = copy.deepcopy(net)
     trained = torch.fx.symbolic_trace(twin)
     assert all(torch.equal(a, b) for a, b in zip(trained(x), net(x)))
+    statistics = twin.state_dict()
     for name_, value in net.state_dict().items():
-        assert torch.equal(twin.state_dict()[name_], value), name_
+        assert torch.equal(statistics[name_], value), name_
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -137,10 +137,9 @@ def test_checkpointing_changes_neither_gradients_nor_statistics():
     expected = {k: g for k, g in gradients(plain, x).items() if g is not None}
     ours = {k: g for k, g in gradients(lean, x).items() if g is not None}
     assert gradient_difference(ours, expected) <= 1e-12
+    state = plain.state_dict()
     for key, value in lean.state_dict().items():
-        torch.testing.assert_close(
-            value, plain.state_dict()[key], rtol=1e-12, atol=1e-12
-        )
+        torch.testing.assert_close(value, state[key], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -135,8 +135,9 @@ def test_pretrained_is_the_older_name_of_init_cfg(tmp_path, zero_init_residual):
         pretrained=str(tmp_path / "weights.pth"), zero_init_residual=zero_init_residual
     )
     net.init_weights()
+    loaded = net.state_dict()
     for key, value in theirs.state_dict().items():
-        assert torch.equal(net.state_dict()[key], value), key
+        assert torch.equal(loaded[key], value), key
 
 
 @pytest.mark.parametrize(
@@ -179,10 +180,9 @@ def test_checkpointing_changes_neither_gradients_nor_statistics():
     lean.load_state_dict(plain.state_dict())
     x = images(2, 3, 64, 64, dtype=torch.float64)
     assert gradient_difference(gradients(lean, x), gradients(plain, x)) <= 1e-12
+    state = plain.state_dict()
     for key, value in lean.state_dict().items():
-        torch.testing.assert_close(
-            value, plain.state_dict()[key], rtol=1e-12, atol=1e-12
-        )
+        torch.testing.assert_close(value, state[key], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("frozen_stages", range(-1, 5))
