@@ -1,5 +1,8 @@
 """Small networks of all kinds with trained-looking weights."""
 
+import copy
+import functools
+
 import torch
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
@@ -59,14 +62,23 @@ FOUR = {
 }
 
 
-def trained(make, **kwargs):
+def settled(make, **kwargs):
     """A network with trained-looking weights in double precision."""
-    torch.manual_seed(0)
-    net = sane_weights(make(**kwargs)).double().eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = sane_weights(make(**kwargs)).double().eval()
     for name, parameter in net.named_parameters():
         if "conv_mask" in name:  # Sharp masks make the network chaotic.
             parameter.data *= 0.1
     return net
+
+
+settled_once = functools.cache(settled)
+
+
+def trained(make, **kwargs):
+    """A copy of a settled network: hundreds of tests ask for the same few."""
+    return copy.deepcopy(settled_once(make, **kwargs))
 
 
 def shallow_table(module_type):
@@ -83,7 +95,7 @@ def shallow(name):
     if name == "SMALL":
         return trained(NETWORKS[name])
     kind = {"LITE": LiteHRNet, "NAIVE": NaiveLiteHRNet, "DITE": DiteHRNet}[name]
-    return trained(kind, extra=shallow_table(name))
+    return settled(kind, extra=shallow_table(name))
 
 
 def assert_same(deployed, net, x, tolerance=1e-8):
