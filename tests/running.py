@@ -1,9 +1,14 @@
 """Run commands as a user does."""
 
+import contextlib
+import importlib
+import io
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,3 +48,29 @@ def run_python(*arguments, cwd=ROOT, check=True, timeout=None, **env):
 def mim(*arguments, cwd=ROOT) -> str:
     """Run ``mim`` and return what it prints."""
     return run_python("-m", "mim", *arguments, cwd=cwd).stdout
+
+
+def script_of_mim(verb, package, config, *arguments, cwd=ROOT) -> str:
+    """Run in this process the script that ``mim`` starts: no imports to wait for.
+
+    Args:
+        verb: ``"train"`` or ``"test"``.
+        package: Name that the library is imported by.
+        config: Path of a config.
+        arguments: What follows on the script's command line.
+        cwd: Folder to run it in.
+
+    Returns:
+        What it prints.
+    """
+    library = Path(importlib.import_module(package).__file__).parent
+    script = str(library / f".mim/tools/{verb}.py")
+    words = [script, *map(str, (config, *arguments))]
+    printed = io.StringIO()
+    with (
+        contextlib.chdir(cwd),
+        mock.patch.object(sys, "argv", words),
+        contextlib.redirect_stdout(printed),
+    ):
+        runpy.run_path(script, run_name="__main__")
+    return printed.getvalue()

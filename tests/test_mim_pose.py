@@ -1,8 +1,6 @@
 """`mim train mmpose` and `mim test mmpose`, end to end on generated data."""
 
 import re
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +8,7 @@ from mmengine import Config
 
 from mmlitehrnet.sample_data import make_aic, make_coco, make_mpii
 from tests.generated_data import add_whole_body, make_ap10k
-from tests.running import ROOT, mim
+from tests.running import ROOT, mim, script_of_mim
 from tests.training import build_and_step
 
 CONFIGS = sorted(
@@ -63,41 +61,38 @@ def config_path(name: str) -> str:
     return str(ROOT / "configs/pose" / name)
 
 
+# One through mim; its scripts do the same in this process, without its imports.
 @pytest.mark.parametrize(
-    "name, score",
+    "name, score, run",
     [
-        ("litehrnet_18_coco_256x192.py", "coco/AP"),
-        ("naive_litehrnet_18_mpii_256x256.py", "PCK"),
-        ("ditehrnet_18_coco_256x192.py", "coco/AP"),
-        ("small_hrnet_w16_coco_256x192.py", "coco/AP"),
-        ("recipes/tinypose_128x96_aic-coco.py", "coco/AP"),
+        ("litehrnet_18_coco_256x192.py", "coco/AP", mim),
+        ("naive_litehrnet_18_mpii_256x256.py", "PCK", script_of_mim),
+        ("ditehrnet_18_coco_256x192.py", "coco/AP", script_of_mim),
+        ("small_hrnet_w16_coco_256x192.py", "coco/AP", script_of_mim),
+        ("recipes/tinypose_128x96_aic-coco.py", "coco/AP", script_of_mim),
     ],
 )
-def test_train_resume_and_test(folder, name, score):
+def test_train_resume_and_test(folder, name, score, run):
     config = config_path(name)
-    run = ["--work-dir", f"work_dirs/{name}"]
     options = ["--cfg-options", *TRAIN]
-    train = ["train", "mmpose", config, *run]
-    log = mim(*train, *options, "train_cfg.max_epochs=1", cwd=folder)
+    train = ["train", "mmpose", config, "--work-dir", f"work_dirs/{name}"]
+    log = run(*train, *options, "train_cfg.max_epochs=1", cwd=folder)
     losses = [float(x) for x in re.findall(r"loss: ([\d.]+)", log)]
     assert len(losses) >= 4 and all(x > 0 for x in losses)
     assert f"{score}:" in log
-    log = mim(*train, "--resume", *options, "train_cfg.max_epochs=2", cwd=folder)
+    log = run(*train, "--resume", *options, "train_cfg.max_epochs=2", cwd=folder)
     assert "resumed epoch: 1" in log
     last = folder / f"work_dirs/{name}/epoch_2.pth"
     weights = torch.load(last, map_location="cpu")["state_dict"]
     assert all(torch.isfinite(w).all() for w in weights.values())
-    test = ["test", "mmpose", config, "--checkpoint", str(last)]
-    log = mim(*test, "--cfg-options", *SHORT, cwd=folder)
+    checkpoint = ["--checkpoint", last] if run is mim else [last]
+    test = ["test", "mmpose", config, *checkpoint]
+    log = run(*test, "--cfg-options", *SHORT, cwd=folder)
     assert f"{score}:" in log
 
 
 @pytest.mark.parametrize("name", [str(path) for path in CONFIGS])
-def test_every_config_is_evaluated(folder, name, monkeypatch):
-    """What `mim test` runs, in this process: MMPose's own test script."""
-    import runpy
-
-    import mmpose
+def test_every_config_is_evaluated(folder, name):
     from mmengine.registry import init_default_scope
     from mmpose.registry import MODELS
 
@@ -106,15 +101,8 @@ def test_every_config_is_evaluated(folder, name, monkeypatch):
     init_default_scope(cfg.default_scope)
     checkpoint = folder / "untrained.pth"
     torch.save({"state_dict": MODELS.build(cfg.model).state_dict()}, checkpoint)
-    script = Path(mmpose.__file__).parent / ".mim/tools/test.py"
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(
-        sys,
-        "argv",
-        [str(script), config, str(checkpoint), "--work-dir", "work_dirs/untrained"]
-        + ["--cfg-options", *SHORT],
-    )
-    runpy.run_path(str(script), run_name="__main__")
+    run = ["--work-dir", "work_dirs/untrained", "--cfg-options", *SHORT]
+    script_of_mim("test", "mmpose", config, checkpoint, *run, cwd=folder)
     results = sorted((folder / "work_dirs/untrained").glob("*/*.json"))[-1].read_text()
     assert f'"{score_of(name)}"' in results
 
