@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mmlitehrnet.sample_data import make_cityscapes
-from tests.running import ROOT, mim
+from tests.running import ROOT, mim, script_of_mim
 
 CONFIG = ROOT / "configs" / "seg" / "litehrnet_18_cityscapes_512x1024.py"
 SIZE = (64, 128)
@@ -16,8 +16,16 @@ SIZE = (64, 128)
 
 def mim_seg(verb, *args, options):
     """Run mim on the config and return what it printed."""
-    options = [f"{key}={value}" for key, value in options.items()]
-    return mim(verb, "mmsegmentation", CONFIG, *args, "--cfg-options", *options)
+    return mim(verb, "mmsegmentation", CONFIG, *args, *as_words(options))
+
+
+def run_seg(verb, *args, options):
+    """Run MMSegmentation's script on the config, in this process."""
+    return script_of_mim(verb, "mmseg", CONFIG, *args, *as_words(options))
+
+
+def as_words(options):
+    return ["--cfg-options", *(f"{key}={value}" for key, value in options.items())]
 
 
 @pytest.fixture(scope="module")
@@ -52,22 +60,29 @@ def work_dir(options, tmp_path_factory):
     """A run of two iterations, stopped and resumed after the first."""
     work_dir = tmp_path_factory.mktemp("run")
     first = {**options, "train_cfg.max_iters": 1}
-    mim_seg("train", "--work-dir", work_dir, options=first)
+    run_seg("train", "--work-dir", work_dir, options=first)
     assert (work_dir / "last_checkpoint").read_text().endswith("iter_1.pth")
     second = {**options, "train_cfg.max_iters": 2}
-    log = mim_seg("train", "--work-dir", work_dir, "--resume", options=second)
+    log = run_seg("train", "--work-dir", work_dir, "--resume", options=second)
     assert "resumed epoch: 0, iter: 1" in log
     assert re.search(r"Iter\(train\) \[2/2\]", log)
     assert not re.search(r"Iter\(train\) \[1/2\]", log)
     return work_dir
 
 
+def test_mim_trains_and_tests(options, tmp_path):
+    one = {**options, "train_cfg.max_iters": 1}
+    log = mim_seg("train", "--work-dir", tmp_path, options=one)
+    assert re.search(r"Iter\(train\) \[1/1\]", log)
+    run = ("--checkpoint", tmp_path / "iter_1.pth", "--work-dir", tmp_path)
+    log = mim_seg("test", *run, options=options)
+    assert re.search(r"Iter\(test\) \[2/2\] .*mIoU: [\d.]+", log)
+
+
 @pytest.mark.parametrize("augmentation", [(), ("--tta",)], ids=["plain", "flip"])
-def test_mim_test_evaluates(augmentation, work_dir, options):
-    log = mim_seg(
-        "test", "--checkpoint", work_dir / "iter_2.pth", "--work-dir", work_dir,
-        *augmentation, options=options,
-    )  # fmt: skip
+def test_evaluates_what_was_resumed(augmentation, work_dir, options):
+    run = (work_dir / "iter_2.pth", "--work-dir", work_dir, *augmentation)
+    log = run_seg("test", *run, options=options)
     assert re.search(r"Iter\(test\) \[2/2\] .*mIoU: [\d.]+", log)
 
 
@@ -81,10 +96,8 @@ def test_label_images_for_the_server(work_dir, options, tmp_path):
         "test_evaluator.type": "CityscapesMetric" if server else "IoUMetric",
         "test_evaluator.format_only": True,
     }
-    log = mim_seg(
-        "test", "--checkpoint", work_dir / "iter_2.pth", "--work-dir", work_dir,
-        "--out", out, options=options,
-    )  # fmt: skip
+    run = (work_dir / "iter_2.pth", "--work-dir", work_dir, "--out", out)
+    log = run_seg("test", *run, options=options)
     assert "mIoU:" not in log
     files = sorted(out.glob("*.png"))
     assert len(files) == 2 and files[0].name.endswith("_leftImg8bit.png")
