@@ -1,9 +1,9 @@
 """What holds for all tests."""
 
-from unittest import mock
-
 import pytest
 import torch
+
+from tests.running import unformatted_configs
 
 # The networks of the tests are small, and machines are shared.
 torch.set_num_threads(1)
@@ -17,10 +17,5 @@ def seed():
 
 @pytest.fixture(autouse=True, scope="session")
 def configs_are_written_as_they_are():
-    """Runners print their configs several times, and yapf takes up to a second."""
-
-    def keep(text, **style):
-        return text, False
-
-    with mock.patch("mmengine.config.config.FormatCode", keep):
+    with unformatted_configs():
         yield

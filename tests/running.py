@@ -50,6 +50,18 @@ def mim(*arguments, cwd=ROOT) -> str:
     return run_python("-m", "mim", *arguments, cwd=cwd).stdout
 
 
+def unformatted_configs():
+    """Context where MMEngine writes configs as they are.
+
+    A runner prints its config several times, and formatting takes up to a second.
+    """
+
+    def keep(text, **style):
+        return text, False
+
+    return mock.patch("mmengine.config.config.FormatCode", keep)
+
+
 def script_of_mim(verb, package, config, *arguments, cwd=ROOT) -> str:
     """Run in this process the script that ``mim`` starts: no imports to wait for.
 
