@@ -4,6 +4,7 @@ import json
 import sys
 from itertools import combinations
 from threading import Barrier, get_ident
+from time import sleep
 
 import onnx
 import pytest
@@ -102,6 +103,12 @@ def test_every_cuda_runtime_is_there_in_every_precision():
 
 
 def test_table_json_and_plot(tmp_path, capsys, monkeypatch):
+    def wait(network, images):
+        return lambda num_threads: lambda: sleep(1e-3)
+
+    # Two threads on busy cores wait long for each other; above, networks compute.
+    for name in ("pytorch", "onnxruntime"):
+        monkeypatch.setitem(RUNTIMES, name, Runtime(wait, target=name))
     monkeypatch.setattr(inference, "peak_gflops", lambda *_: 100.0)
     networks = [BASELINE, "Lite-HRNet-18", "RTMPose-t"]
     arguments = ["--out", str(tmp_path), "--runtimes", "pytorch", "onnxruntime"]
