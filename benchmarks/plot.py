@@ -23,7 +23,7 @@ _PLACES = [(across, up) for up in (4, -9, 11, -16, 18, -23, 25) for across in (4
 
 
 def plot(latencies: Mapping[str, Mapping[str, float]], path: Path) -> None:
-    """Draw the networks' latency against their published AP, side by side.
+    """Draw the networks' latency against their published AP, two runtimes a row.
 
     Args:
         latencies: Runtime to label of a network to milliseconds.
@@ -34,10 +34,13 @@ def plot(latencies: Mapping[str, Mapping[str, float]], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot, ticker
 
-    count = len(latencies)
-    size = 5.5 * count, 5
-    figure, axes = pyplot.subplots(1, count, figsize=size, dpi=130, squeeze=False)
-    for axis, (runtime, networks) in zip(axes[0], latencies.items()):
+    columns = min(len(latencies), 2)
+    rows = -(-len(latencies) // 2)
+    size = 5.5 * columns, 5 * rows
+    figure, axes = pyplot.subplots(rows, columns, figsize=size, dpi=130, squeeze=False)
+    for axis in axes.flat[len(latencies) :]:
+        axis.set_visible(False)
+    for axis, (runtime, networks) in zip(axes.flat, latencies.items()):
         axis.set(
             title=runtime, xlabel="median latency, ms", ylabel="COCO AP", xscale="log"
         )
@@ -52,7 +55,7 @@ def plot(latencies: Mapping[str, Mapping[str, float]], path: Path) -> None:
         axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.grid(alpha=0.3)
     figure.tight_layout()
-    for axis, networks in zip(axes[0], latencies.values()):
+    for axis, networks in zip(axes.flat, latencies.values()):
         # A deployed network is named beside what it is trained as.
         lines = {}
         for name in filter(CANDIDATES.get, networks):
