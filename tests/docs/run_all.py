@@ -31,6 +31,7 @@ NOT_RUN = {
     r"(pip|mim|python -m pip) (install|download|wheel)": "needs the network",
     r"python tools/predict\.py photo\.jpg( --model \S+)?$": "needs the network",
     r"mim .*--amp": "needs a GPU",
+    r"mim .*compile=": "compiles for many minutes",
     r"python .*rtmdet": "needs a detector's checkpoint",
     r"python .*\.param$": "needs ncnn: make ncnn-check exports to it",
     r"make env": "has been run: this is the environment",
