@@ -24,10 +24,12 @@ def networks_only(maybe_compile: Callable) -> Callable:
         if self.cfg.get("compile"):
             model = self.model.module if is_model_wrapper(self.model) else self.model
             for owner, name in (
-                (model.data_preprocessor, "forward"),
+                (getattr(model, "data_preprocessor", None), "forward"),
                 (self.optim_wrapper, "update_params"),
             ):
-                setattr(owner, name, torch.compiler.disable(getattr(owner, name)))
+                if owner is not None:
+                    part = getattr(owner, name)
+                    setattr(owner, name, torch.compiler.disable(part))
         maybe_compile(self, target)
 
     return compile_step

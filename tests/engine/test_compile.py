@@ -75,6 +75,33 @@ def test_option_of_mmengine(tmp_path):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
 
 
+def test_option_of_mmengine_takes_any_model(tmp_path):
+    """Such as one that prepares its data itself."""
+
+    class Model(torch.nn.Linear):
+        def train_step(self, data, optim_wrapper):
+            loss = self(data["x"]).square().mean()
+            optim_wrapper.update_params(loss)
+            return dict(loss=loss)
+
+    before = len(GRAPHS)
+    Runner(
+        model=Model(2, 1),
+        work_dir=str(tmp_path),
+        experiment_name=tmp_path.name,
+        train_dataloader=dict(
+            dataset=[dict(x=torch.ones(2))],
+            sampler=dict(type="DefaultSampler"),
+            batch_size=1,
+            collate_fn=dict(type="default_collate"),
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=1),
+        optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.01)),
+        cfg=Config(dict(compile=dict(backend="recording"))),
+    ).train()
+    assert len(GRAPHS) > before
+
+
 # torch 2.1 cannot compile the recomputation of blocks.
 @pytest.mark.skipif(
     digit_version(torch.__version__) < digit_version("2.6"), reason="needs torch >= 2.6"
