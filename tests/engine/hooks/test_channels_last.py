@@ -24,12 +24,12 @@ class Model(BaseModel):
         return dict(loss=result.square().mean())
 
 
-def trained(folder, make_backbone, cfg=None, **hooks):
+def trained(folder, **hooks):
     """The model after an iteration of training on two images."""
     torch.manual_seed(0)
     images = torch.randn(2, 3, 64, 64, dtype=torch.float64)
     runner = Runner(
-        model=Model(make_backbone()).double(),
+        model=Model(LiteHRNet(extra=table("LITE"))).double(),
         work_dir=str(folder),
         experiment_name=folder.name,
         randomness=dict(seed=0),
@@ -42,18 +42,15 @@ def trained(folder, make_backbone, cfg=None, **hooks):
         train_cfg=dict(by_epoch=True, max_epochs=1),
         optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.01)),
         default_hooks=hooks,
-        cfg=cfg,
     )
     runner.train()
     return runner.model
 
 
 def test_channels_last(tmp_path):
-    def train(name, **hooks):
-        return trained(tmp_path / name, lambda: LiteHRNet(extra=table("LITE")), **hooks)
-
-    default = train("default")
-    changed = train("changed", channels_last=dict(type="ChannelsLastHook"))
+    default = trained(tmp_path / "default")
+    hook = dict(type="ChannelsLastHook")
+    changed = trained(tmp_path / "changed", channels_last=hook)
     assert changed.layout and not default.layout
     for a, b in zip(default.parameters(), changed.parameters()):
         assert b.is_contiguous(memory_format=torch.channels_last) or b.dim() != 4
