@@ -21,7 +21,13 @@ PTH = "requirements/mmlitehrnet_standins.pth"
 # pkg_resources, which all libraries below import, has left setuptools 82.
 SETUPTOOLS = "setuptools>=65,<82"
 # mim, and what comes in the place of mmcv, which pip would compile.
-UPSTREAM = ["mmcv-lite>=2.1,<2.2", "openmim>=0.3.9", "torchvision>=0.16", SETUPTOOLS]
+UPSTREAM = [
+    "mmcv-lite>=2.1,<2.2",
+    "openmim>=0.3.9",
+    "click<8.3",  # mim 0.3.9 takes the empty default of later ones for a value
+    "torchvision>=0.16",
+    SETUPTOOLS,
+]
 
 
 def read_version() -> str:
