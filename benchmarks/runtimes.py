@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from benchmarks.profiling import NodeTime, node_table, operator_table
 from benchmarks.timing import Call, interleave
-from mmlitehrnet.deploy.cuda_graph import CudaGraph
 
 #: ``open_on(num_threads)`` gives a call to time, on so many threads of the CPU.
 OpenOn = Callable[[int], Call]
@@ -61,7 +60,8 @@ def _compiled(network: nn.Module, x: Tensor) -> OpenOn:
 
 
 def _cuda_graph(network: nn.Module, x: Tensor) -> OpenOn:
-    return _on_threads(CudaGraph(network, x), x)
+    network.requires_grad_(False)  # Otherwise a backward pass is recorded, too.
+    return _on_threads(torch.cuda.make_graphed_callables(network, (x,)), x)
 
 
 def _trace(network: nn.Module, x: Tensor, quantise_for: str | None = None) -> bytes:
