@@ -15,6 +15,8 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 PACKAGE = "mmlitehrnet"
 MIM_FILES = ("configs", "tools", "model-index.yml")
+#: Of the tools, what only a checkout uses.
+CHECKOUT = ("demo.py", "make_sample_data.py", "paper_tables.py", "sample_data")
 #: Makes every Python of the environment import mmlitehrnet_standins.
 PTH = "requirements/mmlitehrnet_standins.pth"
 
@@ -65,7 +67,7 @@ class Build(build_py):
             if editable:
                 target.symlink_to(source)
             elif source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__", ".*")
+                ignored = shutil.ignore_patterns("__pycache__", ".*", *CHECKOUT)
                 shutil.copytree(source, target, ignore=ignored)
             else:
                 shutil.copy2(source, target)

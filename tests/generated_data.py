@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmlitehrnet.sample_data import make_coco
+from sample_data import make_coco
 
 LEFT_WRIST, RIGHT_WRIST, LEFT_ANKLE, RIGHT_ANKLE = 9, 10, 15, 16
 NOSE = 0

@@ -5,7 +5,7 @@ from mmdet.datasets import CocoDataset
 from mmengine import Config
 from mmengine.runner import Runner
 
-from mmlitehrnet.sample_data import make_coco
+from sample_data import make_coco
 from tests.generated_data import read, write
 from tests.running import ROOT, mim
 from tests.training import build_and_step

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine import Config
 
-from mmlitehrnet.sample_data import make_aic, make_coco, make_mpii
+from sample_data import make_aic, make_coco, make_mpii
 from tests.generated_data import add_whole_body, make_ap10k
 from tests.running import ROOT, mim, script_of_mim
 from tests.training import build_and_step

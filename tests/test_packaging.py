@@ -46,6 +46,8 @@ FOLDERS = (
     "docs",
     "tests",
 )
+#: Those of a wheel.
+TOOLS = ("complexity", "convert_checkpoint", "export_onnx", "predict")
 BUILD_SDIST = "from setuptools import build_meta; build_meta.build_sdist('dist')"
 
 
@@ -123,9 +125,11 @@ def test_wheel_carries_the_package_and_what_mim_needs(site):
         "tools",
         "model-index.yml",
     }
-    for folder in ("configs", "tools"):
-        installed = {p.relative_to(mim / folder) for p in (mim / folder).rglob("*.*")}
-        assert files(ROOT / folder) <= installed
+    configs = {path.relative_to(mim / "configs") for path in mim.rglob("configs/**/*")}
+    assert files(ROOT / "configs") <= configs
+    # Neither demo nor generated data nor the papers' tables, which a checkout has.
+    tools = {path.relative_to(mim / "tools") for path in mim.rglob("tools/**/*")}
+    assert tools == {Path(f"{name}.py") for name in TOOLS}
     # Nothing else lands beside the package.
     beside = {path.name for path in site.iterdir()} - {"__pycache__"}
     assert {name.split("-")[0] for name in beside} == {
@@ -206,9 +210,22 @@ def test_configs_and_index_work_from_an_installed_wheel(site, tmp_path):
     assert "litehrnet_18_coco_256x192" in models.split()
 
 
+RUN_INSTALLED = """
+import runpy, sys
+for path in sys.argv[1:]:
+    sys.argv[:] = [path, "--help"]
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as stop:
+        assert not stop.code
+"""
+
+
 def test_tools_run_from_an_installed_wheel(site, tmp_path):
-    tool = site / "mmlitehrnet/.mim/tools/complexity.py"
-    run(sys.executable, tool, "--help", cwd=tmp_path, PYTHONPATH=str(site))
+    tools = [site / f"mmlitehrnet/.mim/tools/{name}.py" for name in TOOLS]
+    call = (sys.executable, "-c", RUN_INSTALLED, *tools)
+    printed = run(*call, cwd=tmp_path, PYTHONPATH=str(site))
+    assert printed.count("usage:") == len(TOOLS)
 
 
 def test_mim_downloads_weights_and_their_config(site, tmp_path):

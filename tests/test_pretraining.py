@@ -8,7 +8,7 @@ from mmengine import Config
 
 from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.models.necks.concat_average_pooling import ConcatAveragePooling
-from mmlitehrnet.sample_data import make_imagenet
+from sample_data import make_imagenet
 from tests.running import ROOT, mim
 from tests.training import build_and_step
 

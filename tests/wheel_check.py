@@ -82,12 +82,9 @@ def main() -> None:
         where = "import mmlitehrnet; print(*mmlitehrnet.__path__)"
         package = Path(run(python, "-c", where, cwd=folder).split()[-1])
         assert package.is_relative_to(folder / "new"), package
-        tools, config = (
-            package / ".mim/tools",
-            package / f".mim/configs/pose/{CONFIG}.py",
-        )
+        config = package / f".mim/configs/pose/{CONFIG}.py"
         people = ("coco", "data/coco", "--train", "4", "--val", "2")
-        run(python, tools / "make_sample_data.py", *people, cwd=folder)
+        run(python, ROOT / "tools/make_sample_data.py", *people, cwd=folder)
         mim, weights = folder / "new/bin/mim", f"work_dirs/{CONFIG}/epoch_1.pth"
         log = run(mim, "train", "mmpose", config, "--cfg-options", *OPTIONS, cwd=folder)
         # The last step of the epoch, however many people were drawn.

@@ -5,20 +5,20 @@
     python tools/complexity.py --paper
 
 The last prints every row of the papers' tables as measured here, and fails if one is
-off.
+off; it is for a checkout.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
-from mmlitehrnet.analysis.complexity import MEBI, Cost, measure, total
-from mmlitehrnet.analysis.networks import call_on
-from mmlitehrnet.analysis.paper_tables import DITE_CELLS, NETWORKS, Comparison, compare
-from mmlitehrnet.analysis.tables import print_table
 from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
+from mmlitehrnet.complexity import MEBI, Cost, call_on, measure, total
 
+PAPER_TABLES = Path(__file__).with_name("paper_tables.py")
 NOTE = """\
 papers' MFLOPs: the papers' counter, in units of 2^20; functional calls count nothing,
 and a module that is called twice counts once. MACs: all that convolutions and matrix
@@ -46,7 +46,27 @@ def parse_args() -> argparse.Namespace:
         parser.error("--paper has its own input sizes")
     if args.input_size and min(args.input_size) < 1:
         parser.error("--input-size needs two positive numbers")
+    if args.paper and not PAPER_TABLES.exists():
+        parser.error(f"--paper is for a checkout: there is no {PAPER_TABLES}")
     return args
+
+
+def print_table(header: list[str], rows: Iterable[list[str]]) -> None:
+    """Print a table in Markdown, without its empty columns.
+
+    The first column is set to the left, others to the right.
+    """
+    columns = [column for column in zip(header, *rows) if any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
+    rule = ["-" * (w - 1) + ":" for w in widths]
+    rule[0] = "-" * widths[0]
+    lines = list(zip(*columns))
+    for row in (lines[0], rule, *lines[1:]):
+        first, *others = (
+            cell.ljust(w) if k == 0 else cell.rjust(w)
+            for k, (cell, w) in enumerate(zip(row, widths))
+        )
+        print("| " + " | ".join((first, *others)) + " |", flush=True)
 
 
 def show_config(path: str, size: list[int] | None) -> None:
@@ -72,52 +92,19 @@ def show_config(path: str, size: list[int] | None) -> None:
     print(f"\n{NOTE}")
 
 
-def _figure(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
-
-
-def _deviation(measured: float, reference: float | None) -> str:
-    if reference is None:
-        return ""
-    off = round(100 * (measured / reference - 1), 2)
-    return f"{off:+.2f}%" if off else "0.00%"
-
-
-def _verdict(result: Comparison) -> str:
-    if not result.agrees:
-        return "OFF"
-    return "" if result.required is None else "ok"
-
-
-def _line(result: Comparison) -> list[str]:
-    return [
-        result.row.name,
-        str(result.setting),
-        f"{result.params:,}",
-        _figure(result.flops, 2),
-        _figure(result.released, 2),
-        _deviation(result.flops, result.released),
-        _figure(result.printed, 1),
-        _deviation(result.flops, result.printed),
-        _verdict(result),
-    ]
-
-
 def show_paper() -> bool:
     """Print the papers' tables as measured here; tell whether all rows agree."""
+    import paper_tables  # The wheel has none.
+
     titles = {
-        "Networks of the two papers": NETWORKS,
-        "Groups and kernels of Dite-HRNet-18": DITE_CELLS,
+        "Networks of the two papers": paper_tables.NETWORKS,
+        "Groups and kernels of Dite-HRNet-18": paper_tables.DITE_CELLS,
     }
     off = []
     for title, networks in titles.items():
-        results = [result for row in networks for result in compare(row)]
+        results = [result for row in networks for result in paper_tables.compare(row)]
         print(f"{title}: MFLOPs as the papers count them (2^20 operations)\n")
-        print_table(
-            ["network", "input, joints", "parameters", "measured", "released", "off"]
-            + ["paper", "off", "check"],
-            map(_line, results),
-        )
+        print_table(paper_tables.HEADER, (result.cells for result in results))
         print()
         off += [result for result in results if not result.agrees]
     for result in off:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmlitehrnet import sample_data
+import sample_data
 
 # Format: (writer, what it shows, training images, validation images).
 FORMATS = {

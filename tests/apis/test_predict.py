@@ -25,7 +25,7 @@ from PIL import Image
 
 from mmlitehrnet.apis import find_media, network_from_config, open_inferencer
 from mmlitehrnet.apis.seg import SegInferencer
-from mmlitehrnet.sample_data import make_cityscapes, make_coco
+from sample_data import make_cityscapes, make_coco
 from tests.models.backbones.reference import sane_weights
 from tests.running import ROOT
 from tests.tools import run_tool

@@ -19,7 +19,7 @@ from mmengine.runner import CheckpointLoader, Runner
 from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.checkpoints import CheckpointError, zoo
 from mmlitehrnet.models import SmallHRNet
-from mmlitehrnet.sample_data import make_coco
+from sample_data import make_coco
 from tests.checkpoints.test_formats import (
     paddle_name,
     write_pdparams,

@@ -7,7 +7,7 @@ import pytest
 from mmengine import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from mmlitehrnet.sample_data import aic, coco, make_aic, make_coco
+from sample_data import aic, coco, make_aic, make_coco
 from tests.running import ROOT
 
 CONFIG = ROOT / "configs/pose/recipes/tinypose_128x96_aic-coco.py"

@@ -10,7 +10,7 @@ from mmengine import Config
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmlitehrnet.datasets.faults import DataError
-from mmlitehrnet.sample_data import make_mpii
+from sample_data import make_mpii
 from tests.datasets.data_faults import FAULTS, TRAINS, make_model, train_once
 from tests.robustness.recipes import make_data, small_config
 from tests.running import ROOT

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mmengine.registry import DATASETS, init_default_scope
 
-from mmlitehrnet.sample_data import make_mpii
+from sample_data import make_mpii
 
 
 @pytest.mark.parametrize("test_mode", [False, True])

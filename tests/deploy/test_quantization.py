@@ -13,7 +13,7 @@ from mmlitehrnet.apis.calibration import calibration_images
 from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.deploy.export import export_onnx
 from mmlitehrnet.deploy.quantization import split_images
-from mmlitehrnet.sample_data import make_cityscapes, make_coco
+from sample_data import make_cityscapes, make_coco
 from tests.deploy.test_export import network
 from tests.models.backbones.reference import images
 from tests.models.deployed.networks import table

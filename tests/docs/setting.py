@@ -14,14 +14,14 @@ from mmengine import Config
 from mmlitehrnet import LiteHRNet
 from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.deploy.export import export_onnx
-from mmlitehrnet.sample_data import (
+from sample_data import (
     make_cityscapes,
     make_coco,
     make_imagenet,
     make_mpii,
 )
-from mmlitehrnet.sample_data.crowd import draw_crowd
-from mmlitehrnet.sample_data.output import write_image
+from sample_data.crowd import draw_crowd
+from sample_data.output import write_image
 from tests.generated_data import add_whole_body, make_ap10k, read, write
 from tests.running import ROOT
 

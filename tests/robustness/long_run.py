@@ -17,7 +17,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmlitehrnet.sample_data import make_coco
+from sample_data import make_coco
 from tests.robustness.recipes import small_config
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine import Config
 
-from mmlitehrnet.sample_data import make_cityscapes, make_coco
+from sample_data import make_cityscapes, make_coco
 from tests.running import ROOT
 
 WIDTHS = (8, 16, 24, 32)

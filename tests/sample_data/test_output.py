@@ -5,14 +5,14 @@ import hashlib
 import cv2
 import pytest
 
-from mmlitehrnet.sample_data import (
+from sample_data import (
     make_aic,
     make_cityscapes,
     make_coco,
     make_imagenet,
     make_mpii,
 )
-from mmlitehrnet.sample_data.output import MARKER
+from sample_data.output import MARKER
 from tests.tools import run_tool
 
 FORMATS = [make_coco, make_mpii, make_aic, make_cityscapes, make_imagenet]

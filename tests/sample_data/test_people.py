@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmlitehrnet.sample_data import coco, crowd, make_coco, make_mpii, mpii, people
+from sample_data import coco, crowd, make_coco, make_mpii, mpii, people
 
 TRAIN, VAL = 2, 8
 ANNOTATIONS = "annotations/person_keypoints_val2017.json"

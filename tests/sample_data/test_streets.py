@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mmlitehrnet.sample_data import imagenet, make_cityscapes, make_imagenet, traffic
-from mmlitehrnet.sample_data.cityscapes import TRAIN_ID
-from mmlitehrnet.sample_data.drawing import Canvas
-from mmlitehrnet.sample_data.traffic import CLASSES, ID
+from sample_data import imagenet, make_cityscapes, make_imagenet, traffic
+from sample_data.cityscapes import TRAIN_ID
+from sample_data.drawing import Canvas
+from sample_data.traffic import CLASSES, ID
 
 TRAIN, VAL = 3, 12
 SIZE = (128, 256)

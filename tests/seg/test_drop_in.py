@@ -7,7 +7,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmlitehrnet.apis.model import network_from_config
-from mmlitehrnet.sample_data import make_cityscapes
+from sample_data import make_cityscapes
 
 BASE = "mmseg::hrnet/fcn_hr18s_4xb2-40k_cityscapes-512x1024.py"
 SIZE = (72, 136)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmlitehrnet.sample_data import make_cityscapes
+from sample_data import make_cityscapes
 from tests.running import ROOT, mim, script_of_mim
 
 CONFIG = ROOT / "configs" / "seg" / "litehrnet_18_cityscapes_512x1024.py"

@@ -8,9 +8,8 @@ from mmengine import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 
-from mmlitehrnet.analysis import count_parameters, paper_flops
-from mmlitehrnet.analysis.networks import call_on
 from mmlitehrnet.apis.model import network_from_config
+from mmlitehrnet.complexity import call_on, count_parameters, paper_flops
 from mmlitehrnet.models import backbones
 
 ROOT = Path(__file__).parents[2] / "configs" / "seg"

@@ -17,13 +17,14 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..models.layers.dynamic_conv import DynamicConv2d, KernelAttention
-from ..models.layers.fusion import Fusion
-from ..models.layers.residual import ResidualBlock
+from .models.layers.dynamic_conv import DynamicConv2d, KernelAttention
+from .models.layers.fusion import Fusion
+from .models.layers.residual import ResidualBlock
 
 #: The papers print FLOPs divided by this as "M".
 MEBI = 2**20
@@ -108,6 +109,23 @@ PAPER_COUNTERS: dict[type[nn.Module], Callable[..., int]] = {
     DynamicConv2d: _dynamic_convolution,
     KernelAttention: _kernel_attention,
 }
+
+
+def call_on(network: nn.Module, size: tuple[int, int]) -> Callable[[], object]:
+    """Prepare a call of a network on one empty image.
+
+    Args:
+        network: A backbone, a network that has one, or the model of a config.
+        size: Height and width of the image in pixels.
+
+    Returns:
+        A function that runs the network, heads included.
+    """
+    backbone = getattr(network, "backbone", network)
+    image = torch.zeros(1, getattr(backbone, "in_channels", 3), *size)
+    if isinstance(network, BaseModel):
+        return lambda: network(image, None, mode="tensor")
+    return lambda: network(image)
 
 
 @contextmanager

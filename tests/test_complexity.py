@@ -11,10 +11,12 @@ import torch
 from mmengine import Config
 from torch import nn
 
+import paper_tables
 from mmlitehrnet import LiteHRNet
-from mmlitehrnet.analysis import paper_tables
-from mmlitehrnet.analysis.complexity import (
+from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
+from mmlitehrnet.complexity import (
     Cost,
+    call_on,
     count_parameters,
     measure,
     multiply_accumulates,
@@ -22,11 +24,9 @@ from mmlitehrnet.analysis.complexity import (
     part_of,
     total,
 )
-from mmlitehrnet.analysis.networks import PoseNetwork, call_on
-from mmlitehrnet.analysis.paper_tables import DITE_CELLS, NETWORKS, SMALL, compare
-from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
+from paper_tables import DITE_CELLS, NETWORKS, SMALL, PoseNetwork, compare
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 ROWS = {row.name: row for row in NETWORKS + DITE_CELLS}
 
 

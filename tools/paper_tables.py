@@ -1,8 +1,8 @@
 """The papers' tables of parameters and FLOPs, and what we measure beside them.
 
-FLOPs are in the papers' "M", see :mod:`.complexity`. "Released" figures are what the
-code that the authors released gives, its parts recombined for the ablations; "printed"
-figures are the papers'.
+FLOPs are in the papers' "M" (:mod:`mmlitehrnet.complexity`). "Released" figures are
+what the code that the authors released gives, its parts recombined for the ablations;
+"printed" figures are the papers'.
 """
 
 from __future__ import annotations
@@ -10,12 +10,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..models import backbones
-from .complexity import MEBI, count_parameters, paper_flops
-from .networks import PoseNetwork, call_on
+from torch import Tensor, nn
+
+from mmlitehrnet.complexity import MEBI, call_on, count_parameters, paper_flops
+from mmlitehrnet.models import backbones
+from mmlitehrnet.models.backbones.high_resolution import HighResolutionNet
 
 #: Joints of COCO and of MPII.
 COCO, MPII = 17, 16
+
+
+class PoseNetwork(nn.Module):
+    """What the papers' pose tables measure: a backbone and a 1x1 convolution.
+
+    Args:
+        backbone: A backbone of this package.
+        joints: Number of heatmaps K.
+    """
+
+    def __init__(self, backbone: HighResolutionNet, joints: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Conv2d(backbone.out_channels[0], joints, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to heatmaps (N, K, H / 4, W / 4)."""
+        return self.head(self.backbone(x)[0])
 
 
 class Setting(NamedTuple):
@@ -204,6 +224,33 @@ class Comparison(NamedTuple):
             return True
         flops, allowed = self.required
         return abs(self.flops - flops) <= allowed
+
+    @property
+    def cells(self) -> list[str]:
+        """What stands under :data:`HEADER`."""
+        verdict = "ok" if self.agrees else "OFF"
+        return [
+            self.row.name,
+            str(self.setting),
+            f"{self.params:,}",
+            f"{self.flops:.2f}",
+            "" if self.released is None else f"{self.released:.2f}",
+            self._deviation(self.released),
+            "" if self.printed is None else f"{self.printed:.1f}",
+            self._deviation(self.printed),
+            "" if self.agrees and self.required is None else verdict,
+        ]
+
+    def _deviation(self, reference: float | None) -> str:
+        if reference is None:
+            return ""
+        off = round(100 * (self.flops / reference - 1), 2)
+        return f"{off:+.2f}%" if off else "0.00%"
+
+
+#: Columns of a table of comparisons.
+HEADER = ["network", "input, joints", "parameters", "measured", "released", "off"]
+HEADER += ["paper", "off", "check"]
 
 
 def compare(row: PaperNetwork) -> Iterator[Comparison]:
