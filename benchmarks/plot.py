@@ -1,7 +1,14 @@
-"""Latency against accuracy, as a picture."""
+"""Latency against accuracy, as a picture.
+
+``python -m benchmarks.plot RESULTS.json PICTURE.png`` draws what
+``benchmarks.inference`` measured.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +25,8 @@ COLORS = {
     "as trained": "tab:orange",
     "other networks": "tab:gray",
 }
+#: What a runtime is called in the picture.
+TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "pytorch": "PyTorch"}
 # Where a label may be, in points from the upper right of what it belongs to.
 _PLACES = [(across, up) for up in (4, -9, 11, -16, 18, -23, 25) for across in (4, -4)]
 
@@ -42,7 +51,10 @@ def plot(latencies: Mapping[str, Mapping[str, float]], path: Path) -> None:
         axis.set_visible(False)
     for axis, (runtime, networks) in zip(axes.flat, latencies.items()):
         axis.set(
-            title=runtime, xlabel="median latency, ms", ylabel="COCO AP", xscale="log"
+            title=TITLES.get(runtime, runtime),
+            xlabel="median latency, ms",
+            ylabel="COCO AP, published",
+            xscale="log",
         )
         for kind, color in COLORS.items():
             names = [name for name in networks if _kind(name) == kind]
@@ -95,3 +107,23 @@ def _write(
         if place != _PLACES[-1]:
             text.remove()
     return box
+
+
+def main() -> None:
+    """Draw one image at 256x192, on all threads of the measurement."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("results", type=Path, help="JSON file of benchmarks.inference")
+    parser.add_argument("picture", type=Path, help="image file to write")
+    parser.add_argument("--runtimes", nargs="+", default=["onnxruntime", "openvino"])
+    args = parser.parse_args()
+    results = json.loads(args.results.read_text())
+    threads = results["machine"]["threads"]
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in results["rows"]:
+        if (row["threads"], row["streams"]) == (threads, 1) and row["batch"] == 1:
+            found[row["runtime"]][row["network"]] = row["timing"]["median"]
+    plot({runtime: found[runtime] for runtime in args.runtimes}, args.picture)
+
+
+if __name__ == "__main__":
+    main()
