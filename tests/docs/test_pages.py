@@ -114,16 +114,3 @@ def test_named_files_exist(page, folder):
         r"\b(configs/[\w/-]+\.py|tools/\w+\.py)\b", page.read_text()
     ):
         assert (folder / name).exists() or (ROOT / name).exists(), name
-
-
-def test_named_tests_exist():
-    """Files and functions; "..." is for the rest of a name."""
-    page = (ROOT / "docs/robustness.md").read_text()
-    files = {path: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
-    paths = "\n".join(str(path) for path in files)
-    text = "\n".join(files.values())
-    for name, ending in re.findall(r"`([\w/]*\btest_\w+)(\.py|\.\.\.|)`", page):
-        if ending == ".py":
-            assert f"/{name}.py" in paths, name
-        else:
-            assert f"def {name}{'' if ending else '('}" in text, name
