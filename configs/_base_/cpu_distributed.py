@@ -5,18 +5,17 @@
 and runs by `mim train mmpose CONFIG --launcher pytorch --gpus 2`, 2 being the number of
 processes. On a machine with GPUs it changes nothing.
 
-No two bases of a config may set the same key, and the other one has `custom_imports`
-already: hence the plain import. MMEngine takes a file that assigns `_base_` before it
-imports for the kind of config that this is.
+The import is a plain one: no two bases may set the same key, and the other one has
+`custom_imports`. Without `_base_` above it MMEngine takes this for a config in its
+pure-Python style.
 """
 
 _base_ = []
 
 import mmlitehrnet.engine.cpu_distributed  # noqa: E402, F401
 
-# Each process normalises by its own images, SyncBN too: PyTorch's needs GPUs. Running
-# statistics are not broadcast at each step, as by default in MMEngine: SyncBuffersHook
-# (pose) averages them after an epoch; a segmentor's checkpoint has the first process's.
+# Running statistics stay each process's own during an epoch, as is MMEngine's default.
+# SyncBuffersHook (pose) averages them after it; a segmentor saves the first process's.
 model_wrapper_cfg = dict(
     type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False
 )

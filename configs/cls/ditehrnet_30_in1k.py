@@ -1,4 +1,4 @@
-"""Dite-HRNet-30, ImageNet-1k, 224x224. No accuracy has been measured."""
+"""Dite-HRNet-30, ImageNet-1k, 224x224."""
 
 _base_ = "_base_/in1k.py"
 

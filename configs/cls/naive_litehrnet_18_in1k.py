@@ -1,4 +1,4 @@
-"""Naive Lite-HRNet-18, ImageNet-1k, 224x224. No accuracy has been measured."""
+"""Naive Lite-HRNet-18, ImageNet-1k, 224x224."""
 
 _base_ = "_base_/in1k.py"
 

@@ -1,4 +1,4 @@
-"""Small HRNet-W16, ImageNet-1k, 224x224. No accuracy has been measured."""
+"""Small HRNet-W16, ImageNet-1k, 224x224."""
 
 _base_ = "_base_/in1k.py"
 

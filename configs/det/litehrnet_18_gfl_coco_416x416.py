@@ -1,4 +1,4 @@
-"""Lite-HRNet-18 in a GFL detector, COCO, 416x416. No accuracy has been measured."""
+"""Lite-HRNet-18 in a GFL detector, COCO, 416x416."""
 
 _base_ = "_base_/coco_416x416.py"
 

@@ -1,7 +1,4 @@
-"""The detector of persons for top-down pose estimation, from COCO's keypoint files.
-
-No accuracy has been measured.
-"""
+"""The detector of persons for top-down pose estimation, from COCO's keypoint files."""
 
 _base_ = "litehrnet_18_gfl_coco_416x416.py"
 

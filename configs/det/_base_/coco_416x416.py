@@ -1,14 +1,11 @@
 """A light one-stage detector on COCO at 416x416, with a recipe to train from scratch.
 
-GFL (arXiv:2006.04388) has one anchor for each cell, and its class score says how good
-the box is, so that 80 + 4 x 17 outputs a cell are all: RetinaNet, with nine anchors,
-needs 756, and a second stage would cost more than these backbones. The FPN reads the
-1/8, 1/16 and 1/32 maps; HRNet's own HRFPN brings all four to 1/4 first, and here the
-paths to the 1/4 map are not even built. With a width of 64 and two convolutions in each
-branch, neck and head execute 0.99 billion multiply-accumulates beside the 0.64 billion
-of Lite-HRNet-18; the usual 256 and four would be 17 billion.
+GFL (arXiv:2006.04388) has one anchor a cell: 80 + 4 x 17 outputs, where RetinaNet with
+nine has 756. The FPN reads the 1/8, 1/16 and 1/32 maps. With a width of 64 and two
+convolutions a branch, neck and head take 0.99 billion multiply-accumulates beside
+Lite-HRNet-18's 0.64; the usual 256 and four would take 17.
 
-The recipe is a choice: no paper trains these backbones for detection.
+The recipe is this package's: no paper trains these backbones for detection.
 """
 
 _base_ = "mmdet::_base_/default_runtime.py"

@@ -20,8 +20,7 @@ default_hooks = dict(
     finite_loss=dict(type="FiniteLossHook"),
 )
 
-# The network itself is the config's own; its first map has 40 channels unless a config
-# says otherwise.
+# A config adds its backbone, and in_channels where the first map has not 40 channels.
 model = dict(
     type="TopdownPoseEstimator",
     data_preprocessor=dict(
@@ -40,12 +39,12 @@ model = dict(
 )
 
 load_pipeline = [dict(type="LoadImage"), dict(type="GetBBoxCenterScale")]
-# Augmentation as in the released configs with MMPose 0.x's transforms; docs/recipe.md
-# compares each step. The order matters: a half body replaces the box and its shift.
-# There, boxes of COCO are shifted when they are loaded.
+# Augmentation as in the released configs with MMPose 0.x (docs/recipe.md). The order
+# matters: a half body replaces the box and its shift.
+# For COCO; MMPose 0.x shifts boxes when they are loaded.
 random_shift = dict(type="RandomBBoxShift", shift_factor=0.16, shift_prob=0.3)
 random_flip = dict(type="RandomFlip", direction="horizontal")
-# There, a normal variable below 0.5 takes the upper half.
+# MMPose 0.x takes the upper half where a normal variable is below 0.5.
 half_body = dict(type="RandomHalfBody", upper_prioritized_prob=0.6915)
 random_transform = dict(
     type="RandomScaleRotation", scale_factor=0.25, rotate_factor=30, rotate_prob=0.6

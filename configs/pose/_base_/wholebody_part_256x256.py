@@ -1,6 +1,4 @@
-"""Parts of COCO-WholeBody (faces, hands) at 256x256, on annotated boxes: all but what
-differs between them, which is the codec, the augmentation and the evaluation.
-"""
+"""Faces and hands of COCO-WholeBody at 256x256, on annotated boxes: what they share."""
 
 _base_ = "recipe.py"
 

@@ -1,7 +1,6 @@
 """Small HRNet-W16, COCO, 256x192, starting from timm's ImageNet weights.
 
-The file is timm's ``hrnet_w18_small``: docs/train_and_test.md says where it comes
-from. No accuracy has been measured.
+The file is timm's ``hrnet_w18_small`` (docs/train_and_test.md).
 """
 
 _base_ = "../small_hrnet_w16_coco_256x192.py"

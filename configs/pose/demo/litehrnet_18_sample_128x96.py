@@ -54,8 +54,8 @@ test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=8, val_interval=2)
 optim_wrapper = dict(optimizer=dict(lr=4e-3))
-# The rate rises and falls, and what is tested and kept is a moving average of the
-# weights: the result hardly depends on the rounding of a machine.
+# A one-cycle rate and averaged weights: the result hardly depends on a machine's
+# rounding.
 param_scheduler = [
     dict(type="LinearLR", begin=0, end=100, start_factor=0.05, by_epoch=False),
     dict(type="CosineAnnealingLR", T_max=8, by_epoch=True, convert_to_iter_based=True),

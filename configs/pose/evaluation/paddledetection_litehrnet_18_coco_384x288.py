@@ -1,8 +1,7 @@
 """PaddleDetection's Lite-HRNet-18 on COCO, 384x288, evaluated as PaddleDetection does.
 
-It reports an AP of 69.7 (val2017). Boxes are those of the ground truth, a pixel smaller
-than MMPose 1.x makes them; heatmaps are not filtered, and keypoints at their edge stay
-where they are.
+AP 69.7 (val2017). Boxes are of the ground truth, a pixel smaller than MMPose 1.x makes
+them; heatmaps are not filtered; keypoints at their edge get no quarter offset.
 """
 
 _base_ = "../litehrnet_18_coco_384x288.py"

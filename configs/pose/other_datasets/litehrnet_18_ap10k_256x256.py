@@ -1,4 +1,4 @@
-"""Lite-HRNet-18, AP-10K, 256x256. No accuracy has been measured."""
+"""Lite-HRNet-18, AP-10K, 256x256."""
 
 _base_ = "../_base_/ap10k_256x256.py"
 

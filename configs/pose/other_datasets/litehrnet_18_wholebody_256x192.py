@@ -1,4 +1,4 @@
-"""Lite-HRNet-18, COCO-WholeBody, 256x192. No accuracy has been measured."""
+"""Lite-HRNet-18, COCO-WholeBody, 256x192."""
 
 _base_ = "../_base_/wholebody_256x192.py"
 

@@ -1,4 +1,4 @@
-"""Lite-HRNet-18, faces of COCO-WholeBody, 256x256. No accuracy has been measured."""
+"""Lite-HRNet-18, faces of COCO-WholeBody, 256x256."""
 
 _base_ = "../_base_/wholebody_face_256x256.py"
 

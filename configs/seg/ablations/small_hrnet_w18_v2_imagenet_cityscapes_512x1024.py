@@ -1,8 +1,7 @@
 """HRNetV2-W18-Small-v2, Cityscapes, starting from timm's ImageNet weights.
 
-The file is timm's ``hrnet_w18_small_v2``: docs/train_and_test.md says where it comes
-from. timm's fusions upsample to the nearest cell; those here bilinearly, as HRNet for
-segmentation does with its ImageNet weights too. No accuracy has been measured.
+The file is timm's ``hrnet_w18_small_v2`` (docs/train_and_test.md). Fusions upsample
+bilinearly here, and to the nearest in timm.
 """
 
 _base_ = "../small_hrnet_w18_v2_cityscapes_512x1024.py"

@@ -42,8 +42,8 @@ train_cfg = dict(max_iters=1200, val_interval=300)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type="AdamW", lr=4e-3, weight_decay=0.01)
 )
-# The rate rises and falls, and what is tested and kept is a moving average of the
-# weights: the result hardly depends on the rounding of a machine.
+# A one-cycle rate and averaged weights: the result hardly depends on a machine's
+# rounding.
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, begin=0, end=100, by_epoch=False),
     dict(type="CosineAnnealingLR", T_max=1100, begin=100, end=1200, by_epoch=False),
