@@ -34,14 +34,8 @@ NOT_RUN = {
     r"mim .*compile=": "compiles for many minutes",
     r"python .*rtmdet": "needs a detector's checkpoint",
     r"python .*\.param$": "needs ncnn: make ncnn-check exports to it",
-    r"make env": "has been run: this is the environment",
-    r"make (test|lint|format)": "run by continuous integration",
-    r"make demo": "takes a quarter of an hour or more; its tool is checked",
-    r"make docs-check": "this is it",
-    r"pre-commit": "needs the pre-commit package",
-    r"git ": "changes a repository",
-    r"export ": "sets the shell",
-    r"\S*python -m pytest": "run by continuous integration",
+    r"make ": "takes long, or is running already",
+    r"(pre-commit|git|export|\S*python -m pytest|torchrun) ": "is not of this project",
     r"python -m benchmarks\.": "takes many minutes, needs a quiet machine",
 }
 LOADERS = [
@@ -52,25 +46,11 @@ LOADERS = [
 EPOCHS = ["train_cfg.max_epochs=1", "default_hooks.checkpoint.interval=1"]
 # Start of a config's path -> options that make it short.
 SHORT = {
-    "configs/pose": [*LOADERS, *EPOCHS, "train_dataloader.batch_size=2"],
-    "configs/det": [
-        *LOADERS,
-        *EPOCHS,
-        "train_dataloader.batch_size=2",
-        "model.test_cfg.score_thr=0",
-    ],
-    "configs/cls": [
-        *LOADERS,
-        *EPOCHS,
-        "train_dataloader.batch_size=3",
-        "train_dataloader.dataset.pipeline.1.scale=64",
-    ],
-    "configs/seg": [
-        *LOADERS,
-        "train_cfg.max_iters=2",
-        "train_cfg.val_interval=2",
-        "train_dataloader.batch_size=2",
-    ],
+    "configs/": [*LOADERS, "train_dataloader.batch_size=3"],
+    "configs/pose": EPOCHS,
+    "configs/det": [*EPOCHS, "model.test_cfg.score_thr=0"],
+    "configs/cls": [*EPOCHS, "train_dataloader.dataset.pipeline.1.scale=64"],
+    "configs/seg": ["train_cfg.max_iters=2", "train_cfg.val_interval=2"],
     "configs/seg/litehrnet": [
         "model.data_preprocessor.size=(64,128)",
         "train_dataloader.dataset.pipeline.2.scale=(136,72)",
