@@ -166,20 +166,22 @@ def test_bad_arguments_are_named():
     net = trained(NETWORKS["LITE"])
     with pytest.raises(ValueError, match="target must be one of .*got 'tensorrt'"):
         switch_to_deploy(net, "tensorrt")
-    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+    with pytest.raises(
+        ValueError, match="batch_size must be an int .* got 0"
+    ):
         switch_to_deploy(net, batch_size=0)
     with pytest.raises(TypeError, match="must be a backbone of mmlitehrnet"):
         switch_to_deploy(nn.Conv2d(3, 3, 1))
     with pytest.raises(TypeError, match="must be a backbone of mmlitehrnet or have"):
         deploy_model(nn.Conv2d(3, 3, 1))
     for batch_size in ("2", 1.5, True):
-        with pytest.raises(TypeError, match="batch_size must be an int, got"):
+        with pytest.raises(ValueError, match="batch_size must be an int of"):
             net.switch_to_deploy(batch_size=batch_size)
     with pytest.raises(TypeError, match="target must be a string, got .'openvino'."):
         switch_to_deploy(net, ["openvino"])
-    with pytest.raises(TypeError, match="test_cfg must be .*, got 'openvino'; a runt"):
+    with pytest.raises(ValueError, match="test_cfg must be .*, got 'openvino'"):
         net.switch_to_deploy("openvino")
-    with pytest.raises(TypeError, match="deploy must be True or False, got 'pytorch'"):
+    with pytest.raises(ValueError, match="deploy must be True or False, got 'pytorch'"):
         LiteHRNet(deploy="pytorch")
     grouped = LiteHRNet(
         extra=table("LITE"), norm_cfg=dict(type="GN", num_groups=1, requires_grad=True)

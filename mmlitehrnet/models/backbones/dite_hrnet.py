@@ -8,9 +8,8 @@ from ..layers.context_modeling import CONTEXT_POOLING
 from ..layers.dmc_block import NUM_GROUPS, NUM_KERNELS
 from ..layers.fusion import DITE_HRNET
 from ..layers.stem import DGCStem
-from .arguments import check_choice, check_count, check_sequence
+from .arguments import check, check_choice, check_count, check_list
 from .lite_hrnet import WEIGHTING_BLOCKS, LiteHRNet, arch_row
-from .specs import StemRule
 
 
 class DiteHRNet(LiteHRNet):
@@ -52,8 +51,7 @@ class DiteHRNet(LiteHRNet):
             ``with_cp``, ``init_cfg``, ``deploy``, as of :class:`LiteHRNet`.
 
     Raises:
-        TypeError: If an argument is of another type than described.
-        ValueError: If an argument has a value that is not allowed.
+        ValueError: If an argument is not as described.
 
     Example:
         >>> import torch
@@ -65,7 +63,8 @@ class DiteHRNet(LiteHRNet):
 
     first_branch = DITE_HRNET
     stem_type = DGCStem
-    stem_rule = StemRule(dict(stem_channels=32, out_channels=32), multiple=8)
+    stem_defaults = dict(stem_channels=32, out_channels=32)
+    stem_multiple = 8
     block_types = {"DITE": WEIGHTING_BLOCKS["LITE_ACM_DSC"]}
     archs = {"18": arch_row((2, 4, 2), "DITE"), "30": arch_row((3, 8, 3), "DITE")}
 
@@ -93,12 +92,9 @@ class DiteHRNet(LiteHRNet):
             ("num_groups", num_groups, NUM_GROUPS),
             ("num_kernels", num_kernels, NUM_KERNELS),
         ):
-            if given is not default and len(given) > most:
-                raise ValueError(
-                    f"{name} must have one number for each of the {most} branches, got "
-                    f"{given!r}"
-                )
+            good = given is default or len(given) <= most
+            check(good, name, f"one number for each of {most} branches", given)
 
 
 def _counts(name: str, value: Any) -> tuple[int, ...]:
-    return tuple(check_count(name, count) for count in check_sequence(name, value))
+    return tuple(check_count(name, count) for count in check_list(name, value))

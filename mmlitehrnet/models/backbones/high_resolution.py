@@ -21,6 +21,7 @@ from ..layers.norm import batches_counted_together, replace_norm
 from ..layers.resolution_paths import ConvStep, Transition
 from ..layers.tracing import is_compiling
 from .arguments import (
+    check,
     check_count,
     check_flag,
     check_image,
@@ -156,9 +157,8 @@ class HighResolutionNet(BaseModule):
             upsampling: How fusions upsample, 'nearest' or 'bilinear'.
 
         Raises:
-            TypeError: If ``frozen_stages`` is not an int.
-            ValueError: If it names a stage that is not there, or the last stage has
-                no fusion and ``out_indices`` leaves some of its branches unused.
+            ValueError: If ``frozen_stages`` names a stage that is not there, or the
+                last stage has no fusion and ``out_indices`` leaves out branches of it.
         """
         first_transition, first_stage = self.first_names
         self.stage_names = [
@@ -183,7 +183,10 @@ class HighResolutionNet(BaseModule):
             before = IterativeHead.widths(before)
         self._positions = [outputs[-1].index(i) for i in self.out_indices]
         self._out_channels = tuple(before[i] for i in self.out_indices)
-        self._check_frozen_stages()
+        most = len(self.freezable) - 1
+        frozen = self.frozen_stages
+        good = is_int(frozen) and -1 <= frozen <= most
+        check(good, "frozen_stages", f"an int from -1 to {most}", frozen)
         self._freeze_stages()
         if self._build_deployed:
             self.switch_to_deploy()
@@ -201,11 +204,8 @@ class HighResolutionNet(BaseModule):
             needed = branches[min(self.out_indices) :]
         if stage.has_fusion:
             return needed
-        if len(needed) < len(branches):
-            raise ValueError(
-                f"out_indices={self.out_indices} leaves branches of the last stage "
-                f"unused, which has no fusion (with_fuse): name all of {branches}"
-            )
+        right = f"all of {branches}, as the last stage has no fusion (with_fuse)"
+        check(len(needed) == len(branches), "out_indices", right, self.out_indices)
         return branches  # Nothing puts them in another order.
 
     def _make_stage(
@@ -273,8 +273,7 @@ class HighResolutionNet(BaseModule):
             W / ``strides[k]``), rounded up.
 
         Raises:
-            TypeError: If ``x`` is not a floating-point tensor.
-            ValueError: If it has another rank or number of channels.
+            ValueError: If ``x`` is not a floating-point tensor of such a shape.
         """
         check_image(x, self.in_channels)
         if self.deploy:
@@ -335,25 +334,18 @@ class HighResolutionNet(BaseModule):
                 number too; Dite-HRNet has another form for several than for one.
 
         Raises:
-            TypeError: If it has layers that cannot be deployed, or an argument is of
-                another type than described.
+            TypeError: If it has layers that cannot be deployed.
             ValueError: If there is no such target, it has been switched to another
-                one, or ``batch_size`` is below 1.
+                one, or an argument is not as described.
         """
-        if test_cfg is not None and not isinstance(test_cfg, dict):
-            raise TypeError(
-                f"test_cfg must be a dict or None, got {test_cfg!r}; a runtime is "
-                "named by target"
-            )
+        good = test_cfg is None or isinstance(test_cfg, dict)
+        check(good, "test_cfg", "a dict or None (target names a runtime)", test_cfg)
         check_count("batch_size", batch_size)
         dynamic = any(isinstance(part, DynamicConv2d) for part in self.modules())
         form = find_form(target, dynamic, batch_size)
         if self.deploy:
-            if target != self._target:
-                raise ValueError(
-                    f"target must be {self._target!r}, to which the network has been "
-                    f"switched already, got {target!r}"
-                )
+            right = f"{self._target!r}, to which the network is switched already"
+            check(target == self._target, "target", right, target)
             return
         deployed = DeployedNet(
             self.stem_layers(),
@@ -379,15 +371,6 @@ class HighResolutionNet(BaseModule):
                 yield from module.children()  # Blocks, and the fusion if there is one.
         if self.with_head:
             yield self.head_layer
-
-    def _check_frozen_stages(self) -> None:
-        most = len(self.freezable) - 1
-        if not is_int(self.frozen_stages):
-            raise TypeError(f"frozen_stages must be an int, got {self.frozen_stages!r}")
-        if not -1 <= self.frozen_stages <= most:
-            raise ValueError(
-                f"frozen_stages must be from -1 to {most}, got {self.frozen_stages}"
-            )
 
     def _freeze_stages(self) -> None:
         for names in self.freezable[: self.frozen_stages + 1]:

@@ -16,8 +16,9 @@ from ..layers.per_branch import PerBranch
 from ..layers.resolution_paths import separable_step
 from ..layers.shuffle import ShuffleUnit
 from ..layers.stem import LiteStem
+from .arguments import check
 from .high_resolution import HighResolutionNet
-from .specs import Arch, BlockType, StageSpec, StemRule, find_arch, parse_lite_hrnet
+from .specs import Arch, BlockType, StageSpec, find_arch, parse_lite_hrnet
 
 # Half of a branch, reduced by the spatial weighting, must leave a channel.
 _MIN_WIDTH = 2 * SPATIAL_REDUCTION
@@ -114,8 +115,7 @@ class LiteHRNet(HighResolutionNet):
             after :meth:`switch_to_deploy`.
 
     Raises:
-        TypeError: If an argument is of another type than described.
-        ValueError: If an argument has a value that is not allowed.
+        ValueError: If an argument is not as described.
 
     Example:
         >>> import torch
@@ -130,9 +130,9 @@ class LiteHRNet(HighResolutionNet):
     step = staticmethod(separable_step)
     first_branch: FirstBranch = LITE_HRNET
     stem_type: type[nn.Module] = LiteStem
-    stem_rule = StemRule(
-        dict(stem_channels=32, out_channels=32, expand_ratio=1), multiple=2
-    )
+    #: Arguments of the stem and their defaults; its widths are multiples of the second.
+    stem_defaults = dict(stem_channels=32, out_channels=32, expand_ratio=1)
+    stem_multiple = 2
     #: Arguments of the blocks that are no part of the table.
     block_options: Mapping[str, Any] = {}
     #: ``module_type`` -> block; the first is the default.
@@ -167,21 +167,21 @@ class LiteHRNet(HighResolutionNet):
         deploy: bool = False,
     ) -> None:
         parse = partial(
-            parse_lite_hrnet, block_types=self.block_types, stem=self.stem_rule
+            parse_lite_hrnet,
+            block_types=self.block_types,
+            stem=self.stem_defaults,
+            multiple=self.stem_multiple,
         )
         found = find_arch(arch, extra, self.archs, parse)
         if with_head is None:
             with_head = True if found.with_head is None else found.with_head
-        elif found.with_head not in (None, with_head):
-            raise ValueError(
-                f"with_head={with_head!r} contradicts with_head={found.with_head} in "
-                "the dict of the architecture; give one of them"
-            )
+        right = f"{found.with_head}, as the dict of the network says, or left out"
+        check(found.with_head in (None, with_head), "with_head", right, with_head)
         super().__init__(
             found.stages, in_channels, with_head, out_indices, conv_cfg, norm_cfg,
             norm_eval, frozen_stages, with_cp, init_cfg, deploy,
         )  # fmt: skip
-        stem = {**self.stem_rule.defaults, **found.stem}
+        stem = {**self.stem_defaults, **found.stem}
         self.stem = self.stem_type(in_channels, **stem, **self.layer_cfgs)
         self.build_stages(stem["out_channels"])
 

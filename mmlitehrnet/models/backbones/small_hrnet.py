@@ -16,7 +16,7 @@ from ..layers.norm import build_norm
 from ..layers.per_branch import PerBranch
 from ..layers.residual import BasicBlock, Bottleneck, ResidualBlock
 from ..layers.resolution_paths import full_step
-from .arguments import check_choice, check_flag
+from .arguments import check, check_choice, check_flag
 from .high_resolution import HighResolutionNet
 from .specs import Arch, BlockType, StageSpec, find_arch, parse_hrnet
 
@@ -34,23 +34,6 @@ def hrnet_defaults() -> Mapping[str, Any]:
     """Defaults of the HRNet of the library whose scope is the current one."""
     scope = DefaultScope.get_current_instance()
     return HRNET_DEFAULTS.get(scope.scope_name, {}) if scope else {}
-
-
-def read_pretrained(pretrained: Any, init_cfg: Any) -> dict:
-    """Give the ``init_cfg`` that ``pretrained``, its older name, stands for.
-
-    Raises:
-        TypeError: If it is not the name of a file.
-        ValueError: If ``init_cfg`` is given too.
-    """
-    if not isinstance(pretrained, str):
-        raise TypeError(f"pretrained must be the name of a file, got {pretrained!r}")
-    if init_cfg is not None:
-        raise ValueError(
-            f"give either pretrained or init_cfg, not both: pretrained={pretrained!r}, "
-            f"init_cfg={init_cfg!r}"
-        )
-    return dict(type="Pretrained", checkpoint=pretrained)
 
 
 def arch_row(
@@ -124,8 +107,7 @@ class SmallHRNet(HighResolutionNet):
             ``init_cfg``, ``deploy``, as of :class:`~mmlitehrnet.LiteHRNet`.
 
     Raises:
-        TypeError: If an argument is of another type than described.
-        ValueError: If an argument has a value that is not allowed.
+        ValueError: If an argument is not as described.
 
     Example:
         >>> import torch
@@ -140,7 +122,7 @@ class SmallHRNet(HighResolutionNet):
     first_names = (1, 2)
     blocks_name = "branches"
     block_types: Mapping[str, BlockType] = {
-        name: BlockType(cls, min_width=1, width_multiple=1, expansion=cls.expansion)
+        name: BlockType(cls, min_width=1, width_multiple=1)
         for name, cls in dict(BASIC=BasicBlock, BOTTLENECK=Bottleneck).items()
     }
     archs: Mapping[str, Arch] = {
@@ -167,16 +149,11 @@ class SmallHRNet(HighResolutionNet):
         if upsample is None:
             upsample = found.upsample or defaults.get("upsample", "nearest")
         check_choice("upsample", upsample, UPSAMPLING)
-        if found.upsample not in (None, upsample):
-            raise ValueError(
-                f"upsample must be what extra['upsample'] says, {found.upsample!r}, "
-                f"or be left out, got {upsample!r}"
-            )
-        if out_indices is not None and multiscale_output is not None:
-            raise ValueError(
-                "give either out_indices or multiscale_output, not both: "
-                f"out_indices={out_indices!r}, multiscale_output={multiscale_output!r}"
-            )
+        right = f"{found.upsample!r}, as extra says, or left out"
+        check(found.upsample in (None, upsample), "upsample", right, upsample)
+        good = out_indices is None or multiscale_output is None
+        right = "left out where multiscale_output is given"
+        check(good, "out_indices", right, out_indices)
         if multiscale_output is None:
             multiscale_output = found.multiscale_output
         if multiscale_output is None:
@@ -185,7 +162,11 @@ class SmallHRNet(HighResolutionNet):
         if out_indices is None:
             out_indices = (0, 1, 2, 3) if multiscale_output else (0,)
         if pretrained is not None:
-            kwargs["init_cfg"] = read_pretrained(pretrained, kwargs.get("init_cfg"))
+            check(isinstance(pretrained, str), "pretrained", "a file", pretrained)
+            init_cfg = kwargs.get("init_cfg")
+            right = "left out where pretrained is given"
+            check(init_cfg is None, "init_cfg", right, init_cfg)
+            kwargs["init_cfg"] = dict(type="Pretrained", checkpoint=pretrained)
         kwargs.setdefault("norm_eval", defaults.get("norm_eval", False))
         first, *others = found.stages
         super().__init__(others, in_channels, with_head, out_indices, **kwargs)
@@ -213,7 +194,7 @@ class SmallHRNet(HighResolutionNet):
 
     def widths(self, stage: StageSpec) -> tuple[int, ...]:
         """Widths of a stage's maps, highest resolution first."""
-        expansion = self.block_types[stage.block].expansion
+        expansion = self.block_types[stage.block].cls.expansion
         return tuple(width * expansion for width in stage.channels)
 
     def make_blocks(self, stage: StageSpec) -> nn.Module:

@@ -3,23 +3,24 @@
 The networks' own rows are written as records. ``arch=dict(...)`` and
 ``extra=dict(...)`` are checked and read into the same records here, once: in the
 layout of MMPose's LiteHRNet (``stages_spec``, a column for each property) or of its
-HRNet (``stage1`` to ``stage4``, a row for each stage).
+HRNet (``stage1`` to ``stage4``, a row for each stage). What is wrong in them is a
+ValueError.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from torch import nn
-
+from ..layers.fusion import UPSAMPLING
 from .arguments import (
+    check,
     check_choice,
     check_count,
     check_flag,
     check_keys,
-    check_sequence,
+    check_list,
     is_int,
 )
 
@@ -34,15 +35,13 @@ class BlockType(NamedTuple):
             ``width_multiple``.
         width_multiple: 2 where the block works on halves of the channels.
         reduces: Whether it has a reduction ratio.
-        expansion: Width of what comes out, relative to the width in the table.
     """
 
-    cls: type[nn.Module]
+    cls: type[Any]
     arguments: Mapping[str, Any] = {}
     min_width: int = 2
     width_multiple: int = 2
     reduces: bool = False
-    expansion: int = 1
 
 
 class StageSpec(NamedTuple):
@@ -102,84 +101,74 @@ def find_arch(
         extra: A dict in the layout that ``parse`` reads.
         archs: The rows that have a name; the first is the default.
         parse: Reads the dict; called with it and the name of the argument.
-
-    Raises:
-        TypeError: If a value is of another type than expected.
-        ValueError: If a value is not allowed, or both are given.
     """
-    if arch is not None and extra is not None:
-        raise ValueError(
-            f"give either arch or extra, not both: arch={arch!r}, extra={extra!r}"
-        )
     if extra is not None:
-        return parse(_check_dict("extra", extra, archs), "extra")
+        check(arch is None, "arch", "left out where extra is given", arch)
+        check(isinstance(extra, dict), "extra", "a dict", extra)
+        return parse(extra, "extra")
     if arch is None:
         return next(iter(archs.values()))
-    if is_int(arch):
-        arch = str(arch)  # What --cfg-options makes of '18'.
-    if isinstance(arch, str):
-        return archs[check_choice("arch", arch, archs)]
-    return parse(_check_dict("arch", arch, archs), "arch")
+    if isinstance(arch, dict):
+        return parse(arch, "arch")
+    name = str(arch) if is_int(arch) else arch  # --cfg-options makes 18 of '18'.
+    check(name in [*archs], "arch", f"one of {[*archs]}, or a dict as extra", arch)
+    return archs[name]
 
 
-def _check_dict(name: str, given: Any, archs: Mapping[str, Arch]) -> dict:
-    if not isinstance(given, dict):
-        names = f"one of {list(archs)} or " if name == "arch" else ""
-        raise TypeError(
-            f"{name} must be {names}a dict in the layout of extra, got {given!r}"
-        )
-    return given
-
-
-class StemRule(NamedTuple):
-    """What a stem's arguments may be.
-
-    Attributes:
-        defaults: The arguments and their defaults.
-        multiple: What the widths must be a multiple of.
-    """
-
-    defaults: Mapping[str, Any]
-    multiple: int
+#: Columns of ``stages_spec``: one element for each stage.
+LITE_KEYS = (
+    "num_modules", "num_branches", "num_blocks", "module_type", "with_fuse",
+    "reduce_ratios", "num_channels",
+)  # fmt: skip
+#: Keys of ``stage1`` to ``stage4``.
+HRNET_KEYS = ("num_modules", "num_branches", "block", "num_blocks", "num_channels")
 
 
 def parse_lite_hrnet(
-    given: dict, name: str, block_types: Mapping[str, BlockType], stem: StemRule
+    given: dict,
+    name: str,
+    block_types: Mapping[str, BlockType],
+    stem: Mapping[str, Any],
+    multiple: int,
 ) -> Arch:
     """Read a dict in the layout of MMPose's LiteHRNet.
 
     Args:
         given: Keys ``stem``, ``num_stages``, ``stages_spec``, ``with_head``.
         name: Name of the argument, for messages.
-        block_types: Kinds of blocks that there can be; the first is the default.
-        stem: The stem's rule.
-
-    Raises:
-        TypeError: If a value is of another type than expected.
-        ValueError: If a value is not allowed or missing.
+        block_types: Kinds of blocks; the first is the default.
+        stem: Arguments of the stem and their defaults.
+        multiple: What the stem's widths must be multiples of.
     """
-    check_keys(name, given, ("stem", "num_stages", "stages_spec", "with_head"))
-    if given.get("with_head") is not None:
-        check_flag(f"{name}['with_head']", given["with_head"])
-    arguments = _parse_stem(given.get("stem", {}), f"{name}['stem']", stem)
-    if "stages_spec" not in given:
-        raise ValueError(f"{name} must have a 'stages_spec', got {given!r}")
-    rows = _transpose(
-        given["stages_spec"],
-        given.get("num_stages"),
-        f"{name}['stages_spec']",
-        next(iter(block_types)),
-    )
+    keys = ("stem", "num_stages", "stages_spec", "with_head")
+    check_keys(name, given, keys, ["stages_spec"])
+    place = f"{name}['stages_spec']"
+    spec = given["stages_spec"]
+    check_keys(place, spec, LITE_KEYS, ["num_modules", "num_channels"])
+    columns = {key: check_list(f"{place}[{key!r}]", spec[key]) for key in spec}
+    num_stages = given.get("num_stages")
+    if num_stages is None:
+        num_stages = max(map(len, columns.values()))
+    check_count(f"{name}['num_stages']", num_stages)
+    for key, column in columns.items():
+        check_list(f"{place}[{key!r}]", column, num_stages)
     stages: list[StageSpec] = []
-    for cells, labels in rows:
-        stage = _parse_stage(cells, labels, block_types)
-        if stages and len(stage.channels) < len(stages[-1].channels):
-            raise ValueError(
-                f"{labels['channels']} must have at least as many branches as the "
-                f"stage before ({len(stages[-1].channels)}), got {stage.channels}"
-            )
+    for i in range(num_stages):
+        cells = {key: column[i] for key, column in columns.items()}
+        at = f"{place}[{{!r}}][{i}]".format
+        check_count(at("num_blocks"), cells.setdefault("num_blocks", 2))
+        stage = _parse_stage(cells, at, block_types, "module_type")
+        least = len(stages[-1].channels) if stages else 1
+        right = f"at least {least} widths, as many as of the stage before"
+        good = len(stage.channels) >= least
+        check(good, at("num_channels"), right, stage.channels)
         stages.append(stage)
-    return Arch(tuple(stages), arguments, given.get("with_head"))
+    with_head = given.get("with_head")
+    check_choice(f"{name}['with_head']", with_head, (None, False, True))
+    place = f"{name}['stem']"
+    stem = {**stem, **check_keys(place, given.get("stem", {}), stem)}
+    _check_stem(stem, place, multiple)
+    return Arch(tuple(stages), stem, with_head)
 
 
 def parse_hrnet(given: dict, name: str, block_types: Mapping[str, BlockType]) -> Arch:
@@ -189,192 +178,83 @@ def parse_hrnet(given: dict, name: str, block_types: Mapping[str, BlockType]) ->
         given: Keys ``stage1`` to ``stage4`` and, if any, ``upsample``.
         name: Name of the argument, for messages.
         block_types: Kinds of blocks that there can be.
-
-    Raises:
-        TypeError: If a value is of another type than expected.
-        ValueError: If a value is not allowed or missing.
     """
     names = [f"stage{i}" for i in range(1, 5)]
-    check_keys(name, given, (*names, "upsample"))
+    check_keys(name, given, (*names, "upsample"), names)
     stages = []
     for branches, stage in enumerate(names, start=1):
-        if stage not in given:
-            raise ValueError(f"{name} must have {names}, got {list(given)}")
-        cells, labels = _hrnet_row(given[stage], f"{name}[{stage!r}]", branches)
-        stages.append(_parse_stage(cells, labels, block_types))
-    multiscale_output = given["stage4"].get("multiscale_output")
-    if multiscale_output is not None:
-        check_flag(f"{name}['stage4']['multiscale_output']", multiscale_output)
-    return Arch(
-        tuple(stages),
-        multiscale_output=multiscale_output,
-        upsample=_parse_upsample(given.get("upsample"), f"{name}['upsample']"),
-    )
-
-
-#: Properties of a stage: name in ``stages_spec`` -> name here.
-LITE_KEYS = dict(
-    num_modules="num_modules",
-    num_branches="num_branches",
-    num_blocks="num_blocks",
-    module_type="block",
-    with_fuse="with_fuse",
-    reduce_ratios="reduce_ratio",
-    num_channels="channels",
-)
-#: Name in ``stage1`` to ``stage4`` -> name here.
-HRNET_KEYS = dict(
-    num_modules="num_modules",
-    num_branches="num_branches",
-    block="block",
-    num_blocks="num_blocks",
-    num_channels="channels",
-)
-
-Cells = dict[str, Any]
-Labels = dict[str, str]
-
-
-def _transpose(
-    given: Any, num_stages: Any, name: str, default_block: str
-) -> Iterator[tuple[Cells, Labels]]:
-    """Turn the columns of ``stages_spec`` into one row for each stage."""
-    check_keys(name, given, LITE_KEYS)
-    for key in ("num_modules", "num_channels"):
-        if key not in given:
-            raise ValueError(f"{name} must have {key!r}, got {given!r}")
-    columns = {k: check_sequence(f"{name}[{k!r}]", v) for k, v in given.items()}
-    if num_stages is None:
-        num_stages = max(map(len, columns.values()))
-    check_count("num_stages", num_stages)
-    for key, column in columns.items():
-        check_sequence(f"{name}[{key!r}]", column, num_stages)
-    defaults: Cells = dict(num_branches=None, num_blocks=2, block=default_block)
-    defaults |= dict(with_fuse=True, reduce_ratio=8)
-    for i in range(num_stages):
-        cells = {LITE_KEYS[key]: column[i] for key, column in columns.items()}
-        labels = {here: f"{name}[{key!r}][{i}]" for key, here in LITE_KEYS.items()}
-        yield {**defaults, **cells}, labels
-
-
-def _hrnet_row(given: Any, name: str, num_branches: int) -> tuple[Cells, Labels]:
-    """Turn the dict of one stage into a row."""
-    check_keys(name, given, (*HRNET_KEYS, "multiscale_output"))
-    for key in HRNET_KEYS:
-        if key not in given:
-            raise ValueError(f"{name} must have {key!r}, got {given!r}")
-    if given["num_branches"] != num_branches:
-        raise ValueError(
-            f"{name}['num_branches'] must be {num_branches}, got "
-            f"{given['num_branches']!r}"
-        )
-    for key in ("num_blocks", "num_channels"):
-        if len(check_sequence(f"{name}[{key!r}]", given[key])) != num_branches:
-            raise ValueError(
-                f"{name}[{key!r}] must have {num_branches} elements, got {given[key]!r}"
-            )
-    cells = {here: given[key] for key, here in HRNET_KEYS.items()}
-    labels = {here: f"{name}[{key!r}]" for key, here in HRNET_KEYS.items()}
-    labels |= dict(with_fuse="with_fuse", reduce_ratio="reduce_ratio")
-    return {**cells, "with_fuse": True, "reduce_ratio": 8}, labels
+        place, allowed = f"{name}[{stage!r}]", (*HRNET_KEYS, "multiscale_output")
+        cells = check_keys(place, given[stage], allowed, HRNET_KEYS)
+        found = cells["num_branches"]
+        check(found == branches, f"{place}['num_branches']", f"{branches}", found)
+        at = f"{place}[{{!r}}]".format
+        stages.append(_parse_stage(cells, at, block_types, "block"))
+    every = given["stage4"].get("multiscale_output")
+    check_choice(f"{name}['stage4']['multiscale_output']", every, (None, False, True))
+    upsample = given.get("upsample")
+    if upsample is not None:
+        place = f"{name}['upsample']"
+        cfg = check_keys(place, upsample, ("mode", "align_corners"))
+        aligned, mode = cfg.get("align_corners"), cfg.get("mode", "nearest")
+        check(not aligned, f"{place}['align_corners']", "False or None", aligned)
+        upsample = check_choice(f"{place}['mode']", mode, UPSAMPLING)
+    return Arch(tuple(stages), multiscale_output=every, upsample=upsample)
 
 
 def _parse_stage(
-    cells: Cells, labels: Labels, block_types: Mapping[str, BlockType]
+    cells: Mapping[str, Any],
+    at: Callable[[str], str],
+    block_types: Mapping[str, BlockType],
+    block_key: str,
 ) -> StageSpec:
-    """Check one row; ``labels`` are the names of its cells in messages."""
-    channels = check_sequence(labels["channels"], cells["channels"])
-    branches = cells["num_branches"]
-    if branches is not None and branches != len(channels):
-        raise ValueError(
-            f"{labels['num_branches']} must be the number of widths in num_channels "
-            f"({len(channels)}: {channels}), got {branches!r}"
-        )
-    block = cells["block"]
+    """Check one row; ``at(key)`` names a cell in messages."""
+    channels = check_list(at("num_channels"), cells["num_channels"], 1)
+    branches = cells.get("num_branches", len(channels))
+    right = f"{len(channels)}, the number of widths in num_channels"
+    check(branches == len(channels), at("num_branches"), right, branches)
+    block = cells.get(block_key, next(iter(block_types)))
     block = block.upper() if isinstance(block, str) else block
-    kind = block_types[check_choice(labels["block"], block, block_types)]
-    _check_widths(labels["channels"], channels, block, kind)
+    kind = block_types[check_choice(at(block_key), block, block_types)]
+    least, multiple = kind.min_width, kind.width_multiple
+    right = f"multiples of {multiple} from {least} on, for {block!r} blocks"
+    good = all(is_int(w) and w >= least and w % multiple == 0 for w in channels)
+    check(good, at("num_channels"), right, channels)
     blocks = cells["num_blocks"]
-    if is_int(blocks):
-        blocks = (blocks,) * len(channels)
-    if not isinstance(blocks, Sequence) or isinstance(blocks, str):
-        raise TypeError(f"{labels['num_blocks']} must be an int, got {blocks!r}")
-    ratio = cells["reduce_ratio"]
-    halves = sum(channels) // 2
-    if kind.reduces and not (_is_positive(ratio) and halves / ratio >= 1):
-        raise ValueError(
-            f"{labels['reduce_ratio']} must be a positive number of at most {halves}, "
-            f"half of all the stage's channels, got {ratio!r}"
-        )
+    blocks = (blocks,) * len(channels) if is_int(blocks) else blocks
+    good = isinstance(blocks, (list, tuple)) and len(blocks) == len(channels)
+    good = good and all(is_int(count) and count > 0 for count in blocks)
+    right = f"{len(channels)} positive ints, one for each branch"
+    check(good, at("num_blocks"), right, blocks)
+    ratio = cells.get("reduce_ratios", 8)
+    if kind.reduces:
+        half = sum(channels) // 2
+        good = _is_positive(ratio) and ratio <= half
+        right = f"a positive number of at most {half}, half of the stage's channels"
+        check(good, at("reduce_ratios"), right, ratio)
     return StageSpec(
-        num_modules=check_count(labels["num_modules"], cells["num_modules"]),
-        num_blocks=tuple(check_count(labels["num_blocks"], n) for n in blocks),
+        num_modules=check_count(at("num_modules"), cells["num_modules"]),
+        num_blocks=tuple(blocks),
         block=block,
         channels=channels,
-        with_fuse=check_flag(labels["with_fuse"], cells["with_fuse"]),
+        with_fuse=check_flag(at("with_fuse"), cells.get("with_fuse", True)),
         reduce_ratio=ratio,
     )
 
 
-def _check_widths(
-    name: str, channels: tuple[Any, ...], block: str, kind: BlockType
-) -> None:
-    if not channels:
-        raise ValueError(f"{name} must have at least one width, got ()")
-    even = "even " if kind.width_multiple == 2 else ""
-    why = ", which work on halves" if even else ""
-    for width in channels:
-        if not is_int(width):
-            raise TypeError(f"{name} must hold ints, got {channels!r}")
-        if width < kind.min_width or width % kind.width_multiple:
-            raise ValueError(
-                f"{name} must hold {even}widths of at least {kind.min_width} for "
-                f"{block!r} blocks{why}, got {width} in {channels!r}"
-            )
-
-
-def _parse_stem(given: Any, name: str, rule: StemRule) -> dict:
-    stem = {**rule.defaults, **check_keys(name, given, rule.defaults)}
-    labels = {key: f"{name}[{key!r}]" for key in stem}
-    for key in ("stem_channels", "out_channels"):
-        check_count(labels[key], stem[key])
-        if stem[key] % rule.multiple:
-            raise ValueError(
-                f"{labels[key]} must be a multiple of {rule.multiple}, got {stem[key]}"
-            )
+def _check_stem(stem: Mapping[str, Any], name: str, multiple: int) -> None:
     width, out = stem["stem_channels"], stem["out_channels"]
+    for key in ("stem_channels", "out_channels"):
+        good = is_int(stem[key]) and stem[key] > 0 and stem[key] % multiple == 0
+        right = f"a positive multiple of {multiple}"
+        check(good, f"{name}[{key!r}]", right, stem[key])
     if "expand_ratio" not in stem:
-        if out != width:
-            raise ValueError(
-                f"{labels['out_channels']} must equal stem_channels ({width}), got "
-                f"{out}"
-            )
-        return stem
-    if out < width:
-        raise ValueError(
-            f"{labels['out_channels']} must be at least stem_channels ({width}), got "
-            f"{out}"
-        )
+        check(out == width, f"{name}['out_channels']", f"stem_channels={width}", out)
+        return
+    check(out >= width, f"{name}['out_channels']", f"at least {width}", out)
     ratio = stem["expand_ratio"]
-    if not _is_positive(ratio) or round(width * ratio) < 1:
-        raise ValueError(
-            f"{labels['expand_ratio']} must be a positive number that leaves a channel "
-            f"of {width}, got {ratio!r}"
-        )
-    return stem
-
-
-def _parse_upsample(given: Any, name: str) -> str | None:
-    if given is None:
-        return None
-    check_keys(name, given, ("mode", "align_corners"))
-    if given.get("align_corners"):
-        raise ValueError(
-            f"{name}['align_corners'] must be False or None, got "
-            f"{given['align_corners']!r}"
-        )
-    modes = ("nearest", "bilinear")
-    return check_choice(f"{name}['mode']", given.get("mode", "nearest"), modes)
+    good = _is_positive(ratio) and round(width * ratio) >= 1
+    right = f"a positive number that leaves a channel of {width}"
+    check(good, f"{name}['expand_ratio']", right, ratio)
 
 
 def _is_positive(value: Any) -> bool:

@@ -143,28 +143,24 @@ def test_checkpointing_changes_neither_gradients_nor_statistics():
 
 
 @pytest.mark.parametrize(
-    "kwargs, error, words",
+    "kwargs, name",
     [
-        (dict(context_pooling="mean"), ValueError, ["context_pooling", "'mean'"]),
-        (dict(num_groups=(1, 1, 2)), ValueError, ["num_groups", "(1, 1, 2)"]),
-        (dict(num_groups=(1,) * 5), ValueError, ["num_groups", "4 branches", "1, 1)"]),
-        (dict(num_kernels=[1] * 5), ValueError, ["num_kernels", "4 branches", "1, 1]"]),
-        (dict(num_groups=(1, 1, 2, 7)), ValueError, ["num_groups", "7", "320"]),
-        (dict(num_kernels=(4, 4, 2, 0)), ValueError, ["num_kernels", "0"]),
-        (dict(num_kernels=4), TypeError, ["num_kernels", "4"]),
-        (dict(arch="40"), ValueError, ["arch", "'40'", "'30'"]),
+        (dict(context_pooling="mean"), "context_pooling"),
+        *(
+            (dict(num_groups=n), "num_groups")
+            for n in [(1, 1, 2), (1,) * 5, (1, 1, 2, 7)]
+        ),
+        *((dict(num_kernels=n), "num_kernels") for n in [[1] * 5, (4, 4, 2, 0), 4]),
+        (dict(arch="40"), "arch"),
         (
             dict(extra=dict(TINY, stem=dict(stem_channels=20, out_channels=20))),
-            ValueError,
-            ["stem_channels", "8", "20"],
+            "stem_channels",
         ),
     ],
 )
-def test_bad_arguments_are_named(kwargs, error, words):
-    with pytest.raises(error) as caught:
+def test_bad_arguments_are_named(kwargs, name):
+    with pytest.raises(ValueError, match=f"{name}.* must .*, got "):
         DiteHRNet(**kwargs)
-    for word in words:
-        assert word in str(caught.value)
 
 
 def test_groups_and_kernels_shape_the_split_convolution():

@@ -2,6 +2,7 @@
 
 import argparse
 import copy
+import re
 
 import pytest
 import torch
@@ -260,88 +261,60 @@ def stages(**changes):
     return dict(TINY, stages_spec=dict(TINY["stages_spec"], **changes))
 
 
+FEWER_BRANCHES = dict(num_modules=(1, 1), num_channels=((8, 16, 24), (8, 16)))
+#: Arguments, and which of them the error names.
 BAD_ARGUMENTS = [
-    (dict(arch="19"), ValueError, ["arch", "'19'", "'18'"]),
-    (dict(arch=19), ValueError, ["arch", "'19'", "'18'"]),
-    (dict(arch=1.8), TypeError, ["arch", "1.8", "'18'"]),
-    (dict(arch="18", extra=TINY), ValueError, ["arch", "extra"]),
-    (dict(extra="18"), TypeError, ["extra", "'18'"]),
-    (dict(extra=dict(TINY, heads=1)), ValueError, ["extra", "heads", "stages_spec"]),
-    (dict(extra=dict(stem={})), ValueError, ["extra", "stages_spec"]),
-    (
-        dict(extra=dict(TINY, num_stages=4)),
-        ValueError,
-        ["num_modules", "4 elements", "got 3"],
+    (dict(arch="19"), "arch"),
+    (dict(arch=19), "arch"),
+    (dict(arch=1.8), "arch"),
+    (dict(arch="18", extra=TINY), "arch"),
+    (dict(extra="18"), "extra"),
+    (dict(extra=dict(TINY, heads=1)), "extra"),
+    (dict(extra=dict(stem={})), "extra"),
+    (dict(extra=dict(TINY, num_stages=4)), "num_modules"),
+    (dict(extra=dict(TINY, with_head="yes")), "with_head"),
+    (dict(extra=dict(TINY, stem=dict(stem_channels=33))), "stem_channels"),
+    (dict(arch=dict(TINY, stem=dict(expand_ratio=1e400))), "expand_ratio"),
+    (dict(arch=stages(num_modules=(1, 1))), "num_modules"),
+    (dict(extra=stages(num_modules=(0, 1, 1))), "num_modules"),
+    (dict(extra=stages(num_blocks=(2, 2, 2.5))), "num_blocks"),
+    (dict(extra=stages(num_blocks=(2, 2, (2, 2, 1, 1)))), "num_blocks"),
+    (dict(extra=stages(num_branches=(2, 3, 3))), "num_branches"),
+    (dict(extra=stages(module_type=("LITE", "LITE", "HEAVY"))), "module_type"),
+    (dict(extra=stages(reduce_ratios=(8, 8, 0))), "reduce_ratios"),
+    (dict(extra=stages(reduce_ratios=(8, 99, 8))), "reduce_ratios"),
+    *(
+        (dict(extra=stages(num_channels=(first, *rest))), "num_channels")
+        for rest in [((8, 16, 24), (8, 16, 24, 32))]
+        for first in [(8, 15), (4, 16), (), 8]
     ),
-    (dict(extra=dict(TINY, with_head="yes")), TypeError, ["with_head", "'yes'"]),
-    (
-        dict(extra=dict(TINY, stem=dict(stem_channels=33))),
-        ValueError,
-        ["stem_channels", "multiple of 2", "33"],
+    (dict(arch=dict(stages_spec=FEWER_BRANCHES)), "num_channels"),
+    (dict(extra=TINY, with_head=False), "with_head"),
+    (dict(with_head=1), "with_head"),
+    *((dict(in_channels=n), "in_channels") for n in (0, "3", 3.0, True)),
+    *(
+        (dict(out_indices=indices), "out_indices")
+        for indices in [(), (0, 4), (-1,), (1, 1), "0", (0.0,), None]
     ),
-    (dict(extra=stages(num_modules=(2, 4))), ValueError, ["num_modules", "(2, 4)"]),
-    (dict(extra=stages(num_modules=(0, 1, 1))), ValueError, ["num_modules", "0"]),
-    (dict(extra=stages(num_blocks=(2, 2, 2.5))), TypeError, ["num_blocks", "2.5"]),
-    (dict(extra=stages(num_branches=(2, 3, 3))), ValueError, ["num_branches", "3"]),
-    (
-        dict(extra=stages(module_type=("LITE", "LITE", "HEAVY"))),
-        ValueError,
-        ["module_type", "HEAVY", "NAIVE"],
+    *((dict(frozen_stages=stage), "frozen_stages") for stage in (4, -2, None)),
+    *((dict(norm_cfg=cfg), "norm_cfg") for cfg in ("BN", dict(type="BM"))),
+    *(
+        (dict(conv_cfg=cfg), "conv_cfg")
+        for cfg in ("Conv2d", dict(kind=1), dict(type="Conf"))
     ),
+    (dict(with_cp="no"), "with_cp"),
+    (dict(norm_eval=None), "norm_eval"),
     (
-        dict(arch=dict(stages_spec=dict(TINY["stages_spec"], num_modules=(1, 1)))),
-        ValueError,
-        ["num_modules", "3 elements", "(1, 1)"],
-    ),
-    (dict(arch=dict(stem=dict(expand_ratio=1e400))), ValueError, ["expand_ratio"]),
-    (dict(extra=stages(reduce_ratios=(8, 8, 0))), ValueError, ["reduce_ratios", "0"]),
-    (dict(extra=stages(reduce_ratios=(8, 99, 8))), ValueError, ["99", "24"]),
-    (
-        dict(extra=stages(num_channels=((8, 15), (8, 16, 24), (8, 16, 24, 32)))),
-        ValueError,
-        ["num_channels", "15", "even"],
-    ),
-    (
-        dict(extra=stages(num_channels=((4, 16), (8, 16, 24), (8, 16, 24, 32)))),
-        ValueError,
-        ["num_channels", "at least 8", "4"],
-    ),
-    (dict(extra=stages(num_channels=((8, 16), 8, 16))), TypeError, ["num_channels"]),
-    (dict(extra=TINY, with_head=False), ValueError, ["with_head"]),
-    (dict(with_head=1), TypeError, ["with_head", "1"]),
-    (dict(in_channels=0), ValueError, ["in_channels", "0"]),
-    (dict(in_channels="3"), TypeError, ["in_channels", "'3'"]),
-    (dict(out_indices=()), ValueError, ["out_indices", "()"]),
-    (dict(out_indices=(0, 4)), ValueError, ["out_indices", "(0, 4)", "0 to 3"]),
-    (dict(out_indices=(-1,)), ValueError, ["out_indices", "(-1,)"]),
-    (dict(out_indices=(1, 1)), ValueError, ["out_indices", "(1, 1)"]),
-    (dict(out_indices="0"), TypeError, ["out_indices", "'0'"]),
-    (dict(out_indices=(0.0,)), TypeError, ["out_indices", "0.0"]),
-    (dict(frozen_stages=4), ValueError, ["frozen_stages", "4", "3"]),
-    (dict(frozen_stages=None), TypeError, ["frozen_stages", "None"]),
-    (dict(norm_cfg="BN"), TypeError, ["norm_cfg", "'BN'"]),
-    (dict(norm_cfg=dict(type="BM")), ValueError, ["norm_cfg", "'BN'", "'BM'"]),
-    (dict(conv_cfg="Conv2d"), TypeError, ["conv_cfg", "'Conv2d'"]),
-    (dict(conv_cfg=dict(kind=1)), TypeError, ["conv_cfg", "'type'", "'kind'"]),
-    (dict(conv_cfg=dict(type="Conf")), ValueError, ["conv_cfg", "'Conf'"]),
-    (dict(with_cp="no"), TypeError, ["with_cp", "'no'"]),
-    (dict(norm_eval=None), TypeError, ["norm_eval", "None"]),
-    (
-        dict(
-            extra=dict(stages(with_fuse=(True, True, False)), with_head=False),
-        ),
-        ValueError,
-        ["out_indices", "with_fuse"],
+        dict(extra=dict(stages(with_fuse=(True, True, False)), with_head=False)),
+        "out_indices",
     ),
 ]
 
 
-@pytest.mark.parametrize("kwargs, error, words", BAD_ARGUMENTS)
-def test_bad_arguments_are_named(kwargs, error, words):
-    with pytest.raises(error) as caught:
+@pytest.mark.parametrize("kwargs, name", BAD_ARGUMENTS)
+def test_bad_arguments_are_named(kwargs, name):
+    with pytest.raises(ValueError, match=f"{name}.* must be .*, got "):
         LiteHRNet(**kwargs)
-    for word in words:
-        assert word in str(caught.value)
 
 
 def test_a_name_of_digits_from_the_command_line():
@@ -367,17 +340,16 @@ def test_naive_network_takes_no_lite_blocks():
 
 
 @pytest.mark.parametrize(
-    "x, error, words",
+    "x, got",
     [
-        (torch.rand(3, 64, 64), ValueError, ["(N, 3, H, W)", "(3, 64, 64)"]),
-        (torch.rand(1, 1, 64, 64), ValueError, ["(N, 3, H, W)", "(1, 1, 64, 64)"]),
-        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), TypeError, ["torch.uint8"]),
-        (torch.rand(0, 3, 64, 64), ValueError, ["empty", "(0, 3, 64, 64)"]),
-        ([torch.rand(1, 3, 64, 64)], TypeError, ["list"]),
+        (torch.rand(3, 64, 64), (3, 64, 64)),
+        (torch.rand(1, 1, 64, 64), (1, 1, 64, 64)),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.uint8),
+        (torch.rand(0, 3, 64, 64), (0, 3, 64, 64)),
+        ([torch.rand(1, 3, 64, 64)], list),
     ],
 )
-def test_bad_inputs_are_named(x, error, words):
-    with pytest.raises(error) as caught:
+def test_bad_inputs_are_named(x, got):
+    with pytest.raises(ValueError, match=re.escape("(N, 3, H, W)")) as caught:
         LiteHRNet(TINY)(x)
-    for word in words:
-        assert word in str(caught.value)
+    assert str(caught.value).endswith(f"got {got}")

@@ -140,24 +140,6 @@ def test_pretrained_is_the_older_name_of_init_cfg(tmp_path, zero_init_residual):
         assert torch.equal(loaded[key], value), key
 
 
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (dict(pretrained=3), "pretrained must be the name of a file, got 3"),
-        (dict(pretrained="a", init_cfg=[]), "either pretrained or init_cfg, not both"),
-        (dict(multiscale_output=1), "multiscale_output must be True or False, got 1"),
-        (
-            dict(multiscale_output=True, out_indices=0),
-            "either out_indices or multiscale_output, not both: out_indices=0",
-        ),
-        (dict(zero_init_residual=0), "zero_init_residual must be True or False"),
-    ],
-)
-def test_arguments_of_hrnet_are_checked(arguments, message):
-    with pytest.raises((TypeError, ValueError), match=message):
-        SmallHRNet(**arguments)
-
-
 def test_parameters_of_the_paper():
     joints = 17 * (16 + 1)
     num_params = sum(p.numel() for p in SmallHRNet("w16").parameters())
@@ -204,53 +186,38 @@ ALIGNED = dict(mode="bilinear", align_corners=True)
 
 
 @pytest.mark.parametrize(
-    "kwargs, error, words",
+    "kwargs, name",
     [
-        (dict(arch="w32"), ValueError, ["arch", "'w32'", "w16"]),
-        (dict(extra="w16"), TypeError, ["extra", "'w16'"]),
-        (dict(arch="w16", extra={}), ValueError, ["arch", "extra"]),
-        (dict(extra={}), ValueError, ["extra", "stage1"]),
-        (
-            dict(extra=changed("stage2", block="BASE")),
-            ValueError,
-            ["block", "BASE", "BASIC"],
-        ),
-        (
-            dict(extra=changed("stage3", num_channels=(16, 32))),
-            ValueError,
-            ["num_channels", "3 elements", "(16, 32)"],
-        ),
-        (dict(extra=changed("stage3", num_branches=2)), ValueError, ["num_branches"]),
-        (
-            dict(extra=changed("stage4", num_modules=0)),
-            ValueError,
-            ["num_modules", "0"],
-        ),
-        (dict(upsample="cubic"), ValueError, ["upsample", "'cubic'", "bilinear"]),
-        (
-            dict(extra=dict(EXTRAS["w16"], upsample=dict(mode="cubic"))),
-            ValueError,
-            ["extra['upsample']['mode']", "'cubic'", "bilinear"],
-        ),
-        (
-            dict(extra=dict(EXTRAS["w16"], upsample=ALIGNED)),
-            ValueError,
-            ["extra['upsample']['align_corners']", "True", "False"],
+        (dict(arch="w32"), "arch"),
+        (dict(extra="w16"), "extra"),
+        (dict(arch="w16", extra={}), "arch"),
+        (dict(extra={}), "extra"),
+        (dict(extra=changed("stage2", block="BASE")), "block"),
+        (dict(extra=changed("stage3", num_channels=(16, 32))), "num_branches"),
+        (dict(extra=changed("stage3", num_branches=2)), "num_branches"),
+        (dict(extra=changed("stage3", num_blocks=(2, 2))), "num_blocks"),
+        (dict(extra=changed("stage4", num_modules=0)), "num_modules"),
+        (dict(upsample="cubic"), "upsample"),
+        *(
+            (dict(extra=dict(EXTRAS["w16"], upsample=upsample)), "upsample")
+            for upsample in (dict(mode="cubic"), ALIGNED)
         ),
         (
             dict(
                 extra=dict(EXTRAS["w16"], upsample=dict(mode="bilinear")),
                 upsample="nearest",
             ),
-            ValueError,
-            ["upsample", "'bilinear'", "'nearest'"],
+            "upsample",
         ),
-        (dict(frozen_stages=5), ValueError, ["frozen_stages", "5", "4"]),
-        (dict(out_indices=(4,)), ValueError, ["out_indices", "(4,)"]),
+        (dict(frozen_stages=5), "frozen_stages"),
+        (dict(out_indices=(4,)), "out_indices"),
+        (dict(pretrained=3), "pretrained"),
+        (dict(pretrained="a", init_cfg=[]), "init_cfg"),
+        (dict(multiscale_output=1), "multiscale_output"),
+        (dict(multiscale_output=True, out_indices=0), "out_indices"),
+        (dict(zero_init_residual=0), "zero_init_residual"),
     ],
 )
-def test_bad_arguments_are_named(kwargs, error, words):
-    with pytest.raises(error) as caught:
+def test_bad_arguments_are_named(kwargs, name):
+    with pytest.raises(ValueError, match=f"{name}.* must be .*, got "):
         SmallHRNet(**kwargs)
-    for word in words:
-        assert word in str(caught.value)

@@ -217,7 +217,7 @@ def test_bad_images_are_named():
     with pytest.raises(ValueError, match="multiples of 32, got .70, 90."):
         switch_to_deploy(net, "onnxruntime")(x)
     deployed = switch_to_deploy(net)
-    with pytest.raises(ValueError, match=r"shape \(N, 3, H, W\), got \(3, 64, 64\)"):
+    with pytest.raises(ValueError, match=r"shape \(N, 3, H, W\).* got \(3, 64, 64\)"):
         deployed(images(3, 64, 64, dtype=torch.float64))
-    with pytest.raises(TypeError, match="floating-point type, got torch.uint8"):
+    with pytest.raises(ValueError, match="floating-point .* got torch.uint8"):
         deployed(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
