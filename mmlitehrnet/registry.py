@@ -1,124 +1,79 @@
-"""Which registries get what, and how name clashes are settled.
+"""Which registries get what, and when.
 
-The networks go into MMEngine's own registry, the root of those of all its libraries:
-a library that does not know a name asks there. So they are found in MMPose,
-MMSegmentation, MMDetection, MMPretrain and any other one, and none is imported for it.
-Tools that read a library's ``module_dict`` do not ask further, so that they go into
-those of OpenMMLab's libraries too, now or once these are there. A name that a registry
-has already stays as it is, and so do the registries of other projects.
-
-What a library registers itself comes before the root's. A registry imports the modules
-of its library when it is first asked for something, and MMPose registers a
-``LiteHRNet`` then, stopping with an error if the name is taken. What must come after
-a library's own modules is therefore handed to the registry as one more module to
-import, after them.
+The networks go into MMEngine's own registry: a library of its family that does not know
+a name asks there. Tools that read a library's ``module_dict`` do not ask further, and
+MMPose has a ``LiteHRNet`` of its own. So a library's registries get their part as well,
+as soon as the library's own modules are imported; none is imported for it. A name that
+a registry has already stays as it is, but for MMPose's ``LiteHRNet``.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+from typing import Any
 
-from mmengine.registry import MODELS, Registry
+from mmengine.registry import MODELS
 
 from .models import backbones, necks
 
-#: Scopes of the libraries whose registries of models hold our networks themselves.
-LIBRARIES = ("mmpose", "mmseg", "mmdet", "mmpretrain")
-
-#: (package, registry) -> our module to import after the package's own.
-LATER_MODULES: dict[tuple[str, str], str] = {
-    ("mmpose", "MODELS"): "mmlitehrnet.models.mmpose_override",
-    ("mmpose", "KEYPOINT_CODECS"): "mmlitehrnet.codecs",
-    ("mmpose", "VISUALIZERS"): "mmlitehrnet.compat.drawing",
-    ("mmpose", "DATASETS"): "mmlitehrnet.datasets.pose",
-    ("mmpose", "TRANSFORMS"): "mmlitehrnet.datasets.transforms",
-    ("mmseg", "DATASETS"): "mmlitehrnet.datasets.seg",
+NETWORKS = {
+    name: getattr(models, name)
+    for models in (backbones, necks)
+    for name in models.__all__
+}
+#: Modules whose libraries' registries of models hold the networks themselves.
+MODEL_MODULES = ("mmpose.models", "mmseg.models", "mmdet.models", "mmpretrain.models")
+#: Module of a library -> our modules to import as soon as it is imported.
+OUR_MODULES = {
+    "mmpose.codecs": ["codecs"],
+    "mmpose.datasets": ["datasets.pose", "datasets.transforms"],
+    "mmpose.visualization": ["compat.drawing"],
+    "mmseg.datasets": ["datasets.seg"],
 }
 
 
-def find_registries(package: str) -> ModuleType | None:
-    """Return the registries of a package, or None if it is not installed.
-
-    Only ``package.registry`` is imported, none of the package's models.
-
-    Raises:
-        ImportError: If the package is there but cannot be imported.
-    """
-    try:
-        return import_module(f"{package}.registry")
-    except ImportError as error:
-        if error.name is not None and error.name.split(".")[0] != package:
-            raise
-        return None
+def follow(module: str) -> None:
+    """Register what belongs to a module of a library, which has been imported."""
+    for name in OUR_MODULES.get(module, ()):
+        import_module(f"{__package__}.{name}")
+    if module in MODEL_MODULES:
+        library = module.split(".")[0]
+        registry = import_module(f"{library}.registry").MODELS
+        for name, network in NETWORKS.items():
+            ours = (library, name) == ("mmpose", "LiteHRNet")
+            if ours or name not in registry.module_dict:
+                registry.register_module(name, force=True, module=network)
 
 
-class CompletedRegistry(Registry):
-    """A registry whose dict holds our modules as soon as it holds its library's.
+class FollowingFinder:
+    """Finds the modules above as Python does, and lets :func:`follow` follow them."""
 
-    MMEngine imports a registry's modules when it is asked by ``get``; tools such as
-    mmdeploy import the library's themselves and read ``module_dict``.
-    """
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Find one of them; see ``importlib.abc.MetaPathFinder``."""
+        if name not in MODEL_MODULES and name not in OUR_MODULES:
+            return None
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
 
-    @property
-    def module_dict(self) -> dict:
-        """The modules by name."""
-        *library, ours = self._locations
-        if all(map(_is_imported, library)):
-            import_module(ours)
-        return self._module_dict
+            def execute_and_follow(module: ModuleType) -> None:
+                execute(module)
+                follow(name)
 
-
-def _is_imported(name: str) -> bool:
-    spec = getattr(sys.modules.get(name), "__spec__", None)
-    # A module that is being imported may yet register what ours comes after.
-    return spec is not None and not getattr(spec, "_initializing", False)
-
-
-def import_with(registry: Registry, module: str) -> None:
-    """Import ``module`` after the modules that ``registry`` imports by itself."""
-    if all(map(_is_imported, registry._locations)):
-        import_module(module)
-    elif module not in registry._locations:
-        registry._locations.append(module)
-        registry.__class__ = CompletedRegistry
-
-
-class RootRegistry(Registry):
-    """A registry whose children hold our networks as soon as they are there."""
-
-    def _add_child(self, registry: Registry) -> None:
-        super()._add_child(registry)
-        add_networks(registry)
-
-
-def networks() -> Iterator[tuple[str, type]]:
-    """Our networks by name."""
-    for models in (backbones, necks):
-        for name in models.__all__:
-            yield name, getattr(models, name)
-
-
-def add_networks(registry: Registry) -> None:
-    """Register the networks in a library, but for names that it has or is to have."""
-    if registry.scope not in LIBRARIES:
-        return
-    for name, network in networks():
-        later = (registry.scope, name) == ("mmpose", "LiteHRNet")
-        if not later and name not in registry._module_dict:
-            registry.register_module(name, module=network)
+            spec.loader.exec_module = execute_and_follow  # type: ignore[method-assign]
+        return spec
 
 
 def register_all() -> None:
-    """Register the networks, and what the packages that are installed need."""
-    for name, network in networks():
+    """Register the networks, and what belongs to modules that are imported already."""
+    for name, network in NETWORKS.items():
         MODELS.register_module(name, force=True, module=network)
-    for registry in MODELS.children.values():
-        add_networks(registry)
-    MODELS.__class__ = RootRegistry
-    for (package, registry), module in LATER_MODULES.items():
-        registries = find_registries(package)
-        if registries is not None:
-            import_with(getattr(registries, registry), module)
+    if FollowingFinder not in sys.meta_path:
+        sys.meta_path.insert(0, FollowingFinder)
+    for module in (*MODEL_MODULES, *OUR_MODULES):
+        if module in sys.modules:
+            follow(module)

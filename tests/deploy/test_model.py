@@ -166,9 +166,7 @@ def test_bad_arguments_are_named():
     net = trained(NETWORKS["LITE"])
     with pytest.raises(ValueError, match="target must be one of .*got 'tensorrt'"):
         switch_to_deploy(net, "tensorrt")
-    with pytest.raises(
-        ValueError, match="batch_size must be an int .* got 0"
-    ):
+    with pytest.raises(ValueError, match="batch_size must be an int .* got 0"):
         switch_to_deploy(net, batch_size=0)
     with pytest.raises(TypeError, match="must be a backbone of mmlitehrnet"):
         switch_to_deploy(nn.Conv2d(3, 3, 1))
