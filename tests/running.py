@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -48,6 +49,15 @@ def run_python(*arguments, cwd=ROOT, check=True, timeout=None, **env):
 def mim(*arguments, cwd=ROOT) -> str:
     """Run ``mim`` and return what it prints."""
     return run_python("-m", "mim", *arguments, cwd=cwd).stdout
+
+
+def check_start(log):
+    """A training shows its first step soon; what it runs is in its log file."""
+    start = re.split(r"(?:Epoch|Iter)\(train\)", log)[0]
+    assert start != log and start.count("\n") <= 200, start
+    (path,) = re.findall(r"hooks are in (\S+\.log)", start)
+    file = Path(path).read_text()
+    assert "train_dataloader = dict(" in file and "before_train_iter:" in file
 
 
 def unformatted_configs():

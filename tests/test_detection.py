@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 
 from sample_data import make_coco
 from tests.generated_data import read, write
-from tests.running import ROOT, mim
+from tests.running import ROOT, check_start, mim
 from tests.training import build_and_step
 
 NAMES = sorted(path.stem for path in (ROOT / "configs/det").glob("*.py"))
@@ -55,9 +55,11 @@ def test_mim_trains_and_tests(folder):
         "train_cfg.max_epochs=1",
         "train_cfg.val_interval=1",
         "default_hooks.checkpoint.interval=1",
+        "default_hooks.logger.interval=1",
         "model.test_cfg.score_thr=0",
     ]
     log = mim(*train, *options, cwd=folder)
+    check_start(log)
     assert "coco/bbox_mAP:" in log
     weights = f"work_dirs/{config.stem}/epoch_1.pth"
     assert (folder / weights).exists()

@@ -8,7 +8,7 @@ from mmengine import Config
 
 from sample_data import make_aic, make_coco, make_mpii
 from tests.generated_data import add_whole_body, make_ap10k
-from tests.running import ROOT, mim, script_of_mim
+from tests.running import ROOT, check_start, mim, script_of_mim
 from tests.training import build_and_step
 
 CONFIGS = sorted(
@@ -79,6 +79,8 @@ def test_train_resume_and_test(folder, name, score, run):
     log = run(*train, *options, "train_cfg.max_epochs=1", cwd=folder)
     losses = [float(x) for x in re.findall(r"loss: ([\d.]+)", log)]
     assert len(losses) >= 4 and all(x > 0 for x in losses)
+    if run is mim:
+        check_start(log)
     assert f"{score}:" in log
     log = run(*train, "--resume", *options, "train_cfg.max_epochs=2", cwd=folder)
     assert "resumed epoch: 1" in log

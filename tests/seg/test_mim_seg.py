@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sample_data import make_cityscapes
-from tests.running import ROOT, mim, script_of_mim
+from tests.running import ROOT, check_start, mim, script_of_mim
 
 CONFIG = ROOT / "configs" / "seg" / "litehrnet_18_cityscapes_512x1024.py"
 SIZE = (64, 128)
@@ -73,6 +73,7 @@ def work_dir(options, tmp_path_factory):
 def test_mim_trains_and_tests(options, tmp_path):
     one = {**options, "train_cfg.max_iters": 1}
     log = mim_seg("train", "--work-dir", tmp_path, options=one)
+    check_start(log)
     assert re.search(r"Iter\(train\) \[1/1\]", log)
     run = ("--checkpoint", tmp_path / "iter_1.pth", "--work-dir", tmp_path)
     log = mim_seg("test", *run, options=options)

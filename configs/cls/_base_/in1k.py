@@ -13,7 +13,10 @@ _base_ = [
     "mmpretrain::_base_/schedules/imagenet_bs1024_linearlr_bn_nowd.py",
     "mmpretrain::_base_/default_runtime.py",
 ]
-custom_imports = dict(imports=["mmlitehrnet"], allow_failed_imports=False)
+custom_imports = dict(
+    imports=["mmlitehrnet", "mmlitehrnet.engine.brief_console"],
+    allow_failed_imports=False,
+)
 
 model = dict(
     type="ImageClassifier",

@@ -9,7 +9,10 @@ The recipe is this package's: no paper trains these backbones for detection.
 """
 
 _base_ = "mmdet::_base_/default_runtime.py"
-custom_imports = dict(imports=["mmlitehrnet"], allow_failed_imports=False)
+custom_imports = dict(
+    imports=["mmlitehrnet", "mmlitehrnet.engine.brief_console"],
+    allow_failed_imports=False,
+)
 
 width = 64
 strides = [8, 16, 32, 64]

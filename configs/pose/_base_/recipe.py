@@ -5,7 +5,10 @@ the batch size of the run.
 """
 
 _base_ = "mmpose::_base_/default_runtime.py"
-custom_imports = dict(imports=["mmlitehrnet"], allow_failed_imports=False)
+custom_imports = dict(
+    imports=["mmlitehrnet", "mmlitehrnet.engine.brief_console"],
+    allow_failed_imports=False,
+)
 
 train_cfg = dict(max_epochs=210, val_interval=10)
 optim_wrapper = dict(optimizer=dict(type="Adam", lr=2e-3))

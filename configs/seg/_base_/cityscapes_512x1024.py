@@ -10,7 +10,10 @@ _base_ = [
     "mmseg::_base_/schedules/schedule_160k.py",
     "mmseg::_base_/default_runtime.py",
 ]
-custom_imports = dict(imports=["mmlitehrnet"], allow_failed_imports=False)
+custom_imports = dict(
+    imports=["mmlitehrnet", "mmlitehrnet.engine.brief_console"],
+    allow_failed_imports=False,
+)
 
 # On one process, or without a GPU, SyncBN is ordinary batch normalisation.
 norm_cfg = dict(type="SyncBN", requires_grad=True)
