@@ -12,8 +12,8 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import torch
@@ -128,15 +128,6 @@ def call_on(network: nn.Module, size: tuple[int, int]) -> Callable[[], object]:
     return lambda: network(image)
 
 
-@contextmanager
-def _hooks(handles: list) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
 def _run(model: nn.Module, run: Callable[[], object]) -> None:
     """Call ``run`` with ``model`` in evaluation mode, and put the modes back."""
     training = {module: module.training for module in model.modules()}
@@ -185,13 +176,13 @@ def paper_flops(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
 
         return hook
 
-    handles = []
-    for name, module in model.named_modules():
-        for kind, count in PAPER_COUNTERS.items():
-            if isinstance(module, kind):
-                handles.append(module.register_forward_hook(hook_for(name, count)))
-                break
-    with _hooks(handles):
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            for kind, count in PAPER_COUNTERS.items():
+                if isinstance(module, kind):
+                    hook = module.register_forward_hook(hook_for(name, count))
+                    hooks.enter_context(hook)
+                    break
         _run(model, run)
     return flops
 
@@ -228,12 +219,12 @@ def multiply_accumulates(model: nn.Module, run: Callable[[], object]) -> dict[st
 
         return end
 
-    handles = []
-    for name, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(start))
-        handles.append(module.register_forward_hook(end_for(name)))
-    with _hooks(handles), counter:
-        _run(model, run)
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            hooks.enter_context(module.register_forward_pre_hook(start))
+            hooks.enter_context(module.register_forward_hook(end_for(name)))
+        with counter:
+            _run(model, run)
     return macs
 
 

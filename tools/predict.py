@@ -30,8 +30,8 @@ from rich.progress import Progress
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.apis import (
     MediumError,
-    fetch,
     find_media,
+    find_model,
     load_config,
     open_inferencer,
     predict,
@@ -147,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
         media, others = find_media(args.input)
         named = not args.config
         if named:
-            found = fetch(args.model or MODEL, "mmlitehrnet", "mmpose", "mmseg")
+            found = find_model(args.model or MODEL, "mmlitehrnet", "mmpose", "mmseg")
             args.config, args.checkpoint = found
         config = load_config(args.config, args.cfg_options)
         options = task_options(args, config.get("default_scope"))
@@ -156,7 +156,9 @@ def main(arguments: list[str] | None = None) -> int:
                 options.setdefault("det_model", DETECTOR)
         detector = options.pop("det_model", "whole_image")
         if detector != "whole_image":
-            options["det_config"], options["det_checkpoint"] = fetch(detector, "mmdet")
+            options["det_config"], options["det_checkpoint"] = find_model(
+                detector, "mmdet"
+            )
         inferencer = open_inferencer(
             config, args.checkpoint, device=args.device and str(args.device), **options
         )

@@ -1,6 +1,6 @@
 """Models from configs, and inference by MMPose's and MMSegmentation's Inferencers."""
 
-from .hub import fetch
+from .hub import find_model
 from .inference import INFERENCERS, open_inferencer, predict
 from .media import Medium, MediumError, find_media
 from .model import config_input_size, load_config, network_from_config
@@ -10,7 +10,7 @@ __all__ = [
     "Medium",
     "MediumError",
     "config_input_size",
-    "fetch",
+    "find_model",
     "find_media",
     "load_config",
     "network_from_config",

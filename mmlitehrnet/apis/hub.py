@@ -12,7 +12,7 @@ from mmengine.infer import BaseInferencer
 from ..checkpoints import zoo
 
 
-def fetch(name: str, *scopes: str) -> tuple[Path, Path]:
+def find_model(name: str, *scopes: str) -> tuple[Path, Path]:
     """Find the config of a published model, and download its weights once.
 
     Args:

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmpose.apis import inference_topdown, init_model
 
-from mmlitehrnet.apis import fetch, network_from_config
+from mmlitehrnet.apis import find_model, network_from_config
 from mmlitehrnet.checkpoints import zoo
 from tests.apis.test_predict import DETECTOR, FixedBoxes
 from tests.models.backbones.reference import sane_weights
@@ -127,7 +127,7 @@ def test_without_a_network(tmp_path, monkeypatch, capsys):
 
 def test_names_that_no_metafile_has(tmp_path):
     with pytest.raises(ValueError, match="'rtmdet-tin' is not in .*mmdet: .*rtmdet-t"):
-        fetch("rtmdet-tin", "mmdet")
+        find_model("rtmdet-tin", "mmdet")
 
 
 @pytest.mark.parametrize(

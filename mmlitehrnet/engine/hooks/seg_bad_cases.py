@@ -73,8 +73,8 @@ class SegBadCaseAnalysisHook(Hook):
             if np.isnan(ious).all() or np.nanmean(ious) > self.badcase_thr:
                 continue
             mean = round(float(np.nanmean(ious)), 2)
-            named = {n: round(float(v), 2) for n, v in zip(classes, ious) if v == v}
-            self.results.append(dict(img=sample.img_path, mIoU=mean, IoU=named))
+            by_class = {n: round(float(v), 2) for n, v in zip(classes, ious) if v == v}
+            self.results.append(dict(img=sample.img_path, mIoU=mean, IoU=by_class))
             picture = f"{mean:05.2f}_{Path(sample.img_path).stem}.png"
             runner.visualizer.add_datasample(
                 picture,

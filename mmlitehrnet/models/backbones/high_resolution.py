@@ -213,25 +213,21 @@ class HighResolutionNet(BaseModule):
     ) -> nn.Sequential:
         """Build the modules of a stage, of which the last one gives ``outputs``."""
         every = range(len(stage.channels))
-        given = [every] * (stage.num_modules - 1) + [outputs]
-        return nn.Sequential(
-            *(self._make_module(stage, branches, upsampling) for branches in given)
-        )
-
-    def _make_module(
-        self, stage: StageSpec, outputs: Sequence[int], upsampling: str
-    ) -> HighResolutionModule:
-        fusion = None
-        if stage.has_fusion:
-            fusion = Fusion(
-                self.step,
-                self.widths(stage),
-                outputs,
-                self.first_branch,
-                upsampling,
-                **self.layer_cfgs,
-            )
-        return HighResolutionModule(self.make_blocks(stage), fusion, self.blocks_name)
+        modules = []
+        for branches in [every] * (stage.num_modules - 1) + [outputs]:
+            fusion = None
+            if stage.has_fusion:
+                fusion = Fusion(
+                    self.step,
+                    self.widths(stage),
+                    branches,
+                    self.first_branch,
+                    upsampling,
+                    **self.layer_cfgs,
+                )
+            blocks = self.make_blocks(stage)
+            modules.append(HighResolutionModule(blocks, fusion, self.blocks_name))
+        return nn.Sequential(*modules)
 
     @property
     def out_channels(self) -> tuple[int, ...]:

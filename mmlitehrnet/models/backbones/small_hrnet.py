@@ -154,13 +154,12 @@ class SmallHRNet(HighResolutionNet):
         good = out_indices is None or multiscale_output is None
         right = "left out where multiscale_output is given"
         check(good, "out_indices", right, out_indices)
-        if multiscale_output is None:
-            multiscale_output = found.multiscale_output
-        if multiscale_output is None:
-            multiscale_output = defaults.get("multiscale_output", False)
-        check_flag("multiscale_output", multiscale_output)
+        every: bool | None = multiscale_output
+        every = found.multiscale_output if every is None else every
+        every = defaults.get("multiscale_output", False) if every is None else every
+        check_flag("multiscale_output", every)
         if out_indices is None:
-            out_indices = (0, 1, 2, 3) if multiscale_output else (0,)
+            out_indices = (0, 1, 2, 3) if every else (0,)
         if pretrained is not None:
             check(isinstance(pretrained, str), "pretrained", "a file", pretrained)
             init_cfg = kwargs.get("init_cfg")
