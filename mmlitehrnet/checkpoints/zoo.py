@@ -6,27 +6,20 @@ it.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-from collections.abc import Iterator
 from difflib import get_close_matches
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlparse
-from urllib.request import urlopen
 
 import torch
 import yaml
-from rich.progress import track
 
-from .reading import CheckpointError
+from .reading import CheckpointError, load_checkpoint
 
 PACKAGE = Path(__file__).resolve().parents[1]
-
-#: Bytes that are read at a time.
-CHUNK = 1 << 16
 
 
 def folder() -> Path:
@@ -64,14 +57,15 @@ def fetch(name: str) -> tuple[Path, Path]:
     return folder() / known[name]["Config"], download(url, f"{name}{suffix}")
 
 
-def published_hash(url: str) -> str:
-    """The start of a file's SHA-256 that OpenMMLab puts into its name; '' if none."""
-    found = re.search(r"-([0-9a-f]{8})[._]", Path(urlparse(url).path).name)
-    return found[1] if found else ""
+def published_hash(url: str) -> str | None:
+    """The start of a file's SHA-256 that OpenMMLab puts into its name, if any."""
+    name = Path(urlparse(url).path).name
+    found = re.search(r"-(?!20\d{6})([0-9a-f]{8})[._]", name)  # and no date
+    return found[1] if found else None
 
 
 def download(url: str, name: str) -> Path:
-    """Download a file, unless it is there. What is there has always come whole.
+    """Download a file of weights, unless it is there. What is there can be read.
 
     Args:
         url: Its address. A hash in its name is checked, see :func:`published_hash`.
@@ -87,43 +81,17 @@ def download(url: str, name: str) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if path.is_file():
         return path
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256()
-        with part.open("wb") as file:
-            for chunk in _chunks(url, path.name):
-                digest.update(chunk)
-                file.write(chunk)
-        if not digest.hexdigest().startswith(published_hash(url)):
-            raise OSError(
-                f"its SHA-256 begins with {digest.hexdigest()[:8]}, its name says "
-                f"{published_hash(url)}"
-            )
-        part.replace(path)
-    except (OSError, HTTPException) as error:
+        with TemporaryDirectory(dir=path.parent) as folder:
+            part = Path(folder) / name
+            torch.hub.download_url_to_file(url, str(part), published_hash(url))
+            load_checkpoint(part, raw=True)  # It is not, if it ends early.
+            part.replace(path)
+    # RuntimeError: another hash.
+    except (OSError, HTTPException, RuntimeError, CheckpointError) as error:
         raise CheckpointError(
             f"{url} cannot be downloaded: {error}. Download it elsewhere and put it at "
             f"{path}, or give a file of weights by its path"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
-
-
-def _chunks(url: str, name: str) -> Iterator[bytes]:
-    """Read from an address, with a progress bar.
-
-    Raises:
-        OSError: If it cannot be reached or ends early.
-    """
-    with urlopen(url, timeout=30) as response:
-        size = int(response.headers.get("Content-Length") or 0)
-        total = -(-size // CHUNK) or None
-        chunks = iter(lambda: response.read(CHUNK), b"")
-        read = 0
-        for chunk in track(chunks, f"Downloading {name}", total=total):
-            read += len(chunk)
-            yield chunk
-    if size and read != size:
-        raise OSError(f"the connection ended after {read} of {size} bytes")
