@@ -104,7 +104,7 @@ setup(
     # on the newest (requirements/constraints.txt).
     python_requires=">=3.11",
     # mmcv or mmcv-lite, whichever the libraries below have been installed with.
-    install_requires=["torch>=2.1", "mmengine>=0.10.7", SETUPTOOLS],
+    install_requires=["torch>=2.1", "mmengine>=0.10.7", "safetensors>=0.4", SETUPTOOLS],
     extras_require={
         "pose": [*UPSTREAM, "mmpose>=1.3.2", "mmdet>=3.2", "pycocotools>=2.0.11"],
         "seg": [*UPSTREAM, "mmsegmentation>=1.2.2", "ftfy", "regex"],

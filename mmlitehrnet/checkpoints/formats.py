@@ -1,20 +1,19 @@
 """Formats of other libraries: ``.pdparams`` of PaddlePaddle, ``.safetensors``.
 
-Both are told by what a file holds, not by its name. Neither library is needed, and no
+Both are told by what a file holds, not by its name. PaddlePaddle is not needed, and no
 file runs code.
 """
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable
-from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from .unpickling import GLOBALS, NUMPY_MODULES, SafeUnpickler
@@ -35,29 +34,6 @@ PADDLE_GLOBALS = frozenset(
         ("_codecs", "encode"),  # Bytes, in protocol 2.
     )
 )
-
-#: Codes of safetensors -> types of numbers.
-SAFETENSORS_TYPES = dict(
-    F64=torch.float64,
-    F32=torch.float32,
-    F16=torch.float16,
-    BF16=torch.bfloat16,
-    I64=torch.int64,
-    I32=torch.int32,
-    I16=torch.int16,
-    I8=torch.int8,
-    U8=torch.uint8,
-    BOOL=torch.bool,
-)
-
-
-class Place(NamedTuple):
-    """Where a file of safetensors has a tensor; ``start`` and ``stop`` in bytes."""
-
-    kind: torch.dtype
-    shape: list[int]
-    start: int
-    stop: int
 
 
 class ArrayUnpickler(SafeUnpickler):
@@ -110,53 +86,6 @@ def read_pdparams(path: Path) -> dict[str, Tensor]:
     }
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Read a file of the safetensors format.
-
-    Eight bytes give the length of a header in JSON, which says of each tensor its type,
-    its shape and where in the rest of the file it lies.
-
-    Args:
-        path: The file.
-
-    Raises:
-        ValueError: If the header is wrong, or the file is shorter or longer than it
-            says.
-    """
-    data = bytearray(path.read_bytes())
-    begin = 8 + int.from_bytes(data[:8], "little")
-    if begin > len(data):
-        raise ValueError(f"it is truncated: its header ends at byte {begin}")
-    try:
-        header = json.loads(data[8:begin])
-        header.pop("__metadata__", None)
-        places = {
-            name: Place(
-                SAFETENSORS_TYPES[entry["dtype"]],
-                [int(side) for side in entry["shape"]],
-                *map(int, entry["data_offsets"]),
-            )
-            for name, entry in header.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"its header is wrong: {error!r}") from error
-    size = len(data) - begin
-    if size != max((place.stop for place in places.values()), default=0):
-        raise ValueError(f"it is truncated or damaged: it has {size} bytes of tensors")
-    weights = {}
-    for name, (kind, shape, start, stop) in places.items():
-        count = prod(shape)
-        if min([start, *shape]) < 0 or stop - start != count * kind.itemsize:
-            raise ValueError(f"{name} of shape {shape} has bytes {start} to {stop}")
-        flat = torch.empty(0, dtype=kind)
-        if count:
-            flat = torch.frombuffer(
-                data, dtype=kind, count=count, offset=begin + start
-            ).clone()
-        weights[name] = flat.reshape(shape)
-    return weights
-
-
 def foreign_reader(path: Path) -> Callable[[Path], dict[str, Tensor]] | None:
     """Find the function that reads a file; None if its format is not of this module.
 
@@ -166,7 +95,7 @@ def foreign_reader(path: Path) -> Callable[[Path], dict[str, Tensor]] | None:
     with path.open("rb") as file:
         start = file.read(64)
     if start[8:9] == b"{":
-        return read_safetensors
+        return load_file
     if start[:1] == b"\x80" and TORCH_MAGIC not in start:
         return read_pdparams
     return None
