@@ -8,13 +8,12 @@ config::
 
 # compat comes first: it says what is missing. engine registers hooks and wrappers.
 from . import compat, engine  # noqa: F401
-from .compat import allow_checkpoints, allow_compiling, replace_unloadable
+from .compat import allow_compiling, replace_unloadable
 from .engine.hooks import ChannelsLastHook
 from .models.backbones import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from .registry import register_all
 from .version import __version__
 
-allow_checkpoints()
 allow_compiling()
 replace_unloadable()
 register_all()

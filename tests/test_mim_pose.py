@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine import Config
 
+from mmlitehrnet.checkpoints import load_checkpoint
 from sample_data import make_aic, make_coco, make_mpii
 from tests.generated_data import add_whole_body, make_ap10k
 from tests.running import ROOT, check_start, mim, script_of_mim
@@ -85,7 +86,7 @@ def test_train_resume_and_test(folder, name, score, run):
     log = run(*train, "--resume", *options, "train_cfg.max_epochs=2", cwd=folder)
     assert "resumed epoch: 1" in log
     last = folder / f"work_dirs/{name}/epoch_2.pth"
-    weights = torch.load(last, map_location="cpu")["state_dict"]
+    weights = load_checkpoint(last)["state_dict"]
     assert all(torch.isfinite(w).all() for w in weights.values())
     checkpoint = ["--checkpoint", last] if run is mim else [last]
     test = ["test", "mmpose", config, *checkpoint]

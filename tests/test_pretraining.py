@@ -7,6 +7,7 @@ import torch
 from mmengine import Config
 
 from mmlitehrnet.apis.model import network_from_config
+from mmlitehrnet.checkpoints import load_checkpoint
 from mmlitehrnet.models.necks.concat_average_pooling import ConcatAveragePooling
 from sample_data import make_imagenet
 from tests.running import ROOT, mim
@@ -77,7 +78,7 @@ def test_weights_initialise_other_networks(checkpoint, tmp_path, config, new):
     )
     model = network_from_config(Config.fromfile(ours))
     model.init_weights()
-    trained = torch.load(checkpoint, map_location="cpu")["state_dict"]
+    trained = load_checkpoint(checkpoint)["state_dict"]
     missing = []
     for name, value in model.backbone.state_dict().items():
         if f"backbone.{name}" in trained:

@@ -19,7 +19,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import torch
+from rich.progress import track
+from torch import Tensor, nn
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.apis.command_line import add_cfg_options
@@ -30,8 +35,6 @@ from mmlitehrnet.checkpoints import (
     compare_weights,
     convert,
     explain,
-    fits,
-    fitting_configs,
     load_checkpoint,
     publish,
     state_dict_of,
@@ -59,6 +62,43 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     if args.cfg_options and not args.config:
         parser.error("--cfg-options needs --config")
     return args
+
+
+def fits(model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
+    """Whether weights load strictly; those of a backbone alone, all that it needs."""
+    if not all(name.startswith("backbone.") for name in weights):
+        return compare_weights(model, weights).exact
+    backbone = nn.ModuleDict(dict(backbone=model.get_submodule("backbone")))
+    return compare_weights(backbone, weights).complete
+
+
+def fitting_configs(
+    weights: Mapping[str, Tensor], root: Path, build: Callable[[Path], nn.Module]
+) -> list[Path]:
+    """Find the configs whose models load weights strictly.
+
+    Args:
+        weights: Converted weights.
+        root: Folder of configs. Its subfolders are looked through too, the outer ones
+            first, until one has configs that fit.
+        build: Builds the model of a config file.
+
+    Returns:
+        The configs: the same network at all its input sizes.
+    """
+    shapes = {name: value.to("meta") for name, value in weights.items()}
+    folders: dict[Path, list[Path]] = {}
+    for path in sorted(root.rglob("*.py"), key=lambda path: (len(path.parts), path)):
+        if not {"_base_", "demo"} & set(path.relative_to(root).parts):
+            folders.setdefault(path.parent, []).append(path)
+    for folder, paths in folders.items():
+        found = []
+        for path in track(paths, description=f"Configs of {folder.name}"):
+            with torch.device("meta"):  # Shapes only.
+                found += [path] * fits(build(path), shapes)
+        if found:
+            return found
+    return []
 
 
 def verify(found: Conversion, args: argparse.Namespace) -> str:

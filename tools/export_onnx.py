@@ -24,7 +24,6 @@ from mmlitehrnet.apis.calibration import calibration_images
 from mmlitehrnet.apis.command_line import add_cfg_options
 from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
 from mmlitehrnet.checkpoints import (
-    UntrustedCheckpointError,
     load_checkpoint,
     load_weights,
     meta_of,
@@ -126,11 +125,6 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="take images as rtmlib's RTMPose (SimCC) and ViTPose (UDP) feed them",
     )
-    parser.add_argument(
-        "--trust-checkpoint",
-        action="store_true",
-        help="load a checkpoint that holds more than weights; it can run any code",
-    )
     args = parser.parse_args(arguments)
     if args.calibration_images is None:
         args.calibration_images = NUM_CALIBRATED
@@ -164,27 +158,22 @@ def prepare_output(out: str, *inputs: str | None) -> None:
         check_output(path, suffix)
 
 
-def load_model(config: Config, checkpoint: str | None, trust: bool) -> nn.Module:
+def load_model(config: Config, checkpoint: str | None) -> nn.Module:
     """Build the model of a config and load its weights, as MMPose's ``init_model``.
 
     Args:
         config: A config of MMPose or MMSegmentation.
         checkpoint: File of weights, if any.
-        trust: Whether to load objects other than weights too.
 
     Raises:
-        SystemExit: If the checkpoint holds more than weights and logs.
         ValueError: If the model cannot be built, or the checkpoint does not fit.
     """
     config.model.pop("pretrained", None)
     model = network_from_config(config)
     loaded = None
     if checkpoint is not None:
-        try:
-            loaded = load_checkpoint(checkpoint, trust=trust)
-            load_weights(model, loaded, name=checkpoint)
-        except UntrustedCheckpointError as error:
-            raise SystemExit(f"{error}, or trust it: --trust-checkpoint") from error
+        loaded = load_checkpoint(checkpoint)
+        load_weights(model, loaded, name=checkpoint)
     if config.get("default_scope", "mmpose") == "mmpose":
         model.cfg = config
         model.dataset_meta = dataset_meta(config, meta_of(loaded))
@@ -254,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise SystemExit(f"--out: {error}") from error
     try:
         config = load_config(args.config, args.cfg_options)
-        model = load_model(config, args.checkpoint, args.trust_checkpoint)
+        model = load_model(config, args.checkpoint)
         size = tuple(args.input_size or config_input_size(config))
     except ValueError as error:
         raise SystemExit(str(error)) from error

@@ -1,24 +1,24 @@
-"""Files of weights: read safely, compared with networks, converted, published."""
+"""Files of weights: read, converted, loaded into models, published, downloaded.
 
-from .comparing import (
+No file runs code: see :mod:`.unpickling`.
+"""
+
+from .converting import Conversion, convert
+from .loaders import load_from_file, load_from_http, load_from_zoo
+from .loading import (
     Mismatch,
     check_weights,
     compare_weights,
     explain,
-    fits,
-    fitting_configs,
     load_weights,
     unwrap,
 )
-from .conversion import Conversion, convert
-from .loaders import load_from_other_format, load_from_zoo
 from .publishing import publish, write_weights
 from .reading import (
     CheckpointError,
-    UntrustedCheckpointError,
-    check_file,
     load_checkpoint,
     meta_of,
+    read_file,
     state_dict_of,
     weights_of,
 )
@@ -27,20 +27,18 @@ __all__ = [
     "CheckpointError",
     "Conversion",
     "Mismatch",
-    "UntrustedCheckpointError",
-    "check_file",
     "check_weights",
     "compare_weights",
     "convert",
     "explain",
-    "fits",
-    "fitting_configs",
     "load_checkpoint",
-    "load_from_other_format",
+    "load_from_file",
+    "load_from_http",
     "load_from_zoo",
     "load_weights",
     "meta_of",
     "publish",
+    "read_file",
     "state_dict_of",
     "unwrap",
     "weights_of",

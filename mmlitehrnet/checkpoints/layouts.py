@@ -189,7 +189,7 @@ LAYOUTS: tuple[Layout, ...] = (
 )  # fmt: skip
 
 
-def some(names: Collection[str], most: int = 3) -> str:
+def shorten(names: Collection[str], most: int = 3) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(list(names)[:most]) + more

@@ -1,30 +1,62 @@
-"""What MMEngine's ``load_from``, ``init_cfg`` and ``--checkpoint`` take besides.
+"""What MMEngine's ``load_from``, ``init_cfg``, ``resume`` and ``--checkpoint`` take.
 
-MMEngine picks a loader by a pattern of the path.
+MMEngine picks a loader by a pattern of the path. Its own for files and addresses
+unpickle by ``torch.load``: that runs what a file says before PyTorch 2.6, and refuses
+MMEngine's own checkpoints since.
 """
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
+from mmengine.fileio import get_local_path
 from mmengine.runner import CheckpointLoader
 
 from .reading import load_checkpoint
-from .zoo import fetch
+from .zoo import download, fetch
 
 
-@CheckpointLoader.register_scheme(prefixes=r"(?!\w+://).*\.(pdparams|safetensors)$")
-def load_from_other_format(filename: str, map_location: Any = None) -> Any:
-    """Read a file of another library, under the names of the models here.
+def _load(path: str | Path, map_location: Any) -> Any:
+    checkpoint = load_checkpoint(path, map_location=map_location or "cpu")
+    # MMEngine saves a config's text as 'cfg' and runs 'config' when it resumes.
+    if isinstance(checkpoint, dict) and isinstance(checkpoint.get("meta"), dict):
+        checkpoint["meta"].pop("config", None)
+    return checkpoint
+
+
+@CheckpointLoader.register_scheme(
+    prefixes=["", r"(\S+\:)?s3://", r"(\S+\:)?petrel://"], force=True
+)
+def load_from_file(filename: str, map_location: Any = None) -> Any:
+    """Read a file of any format, of a disk or a storage that MMEngine knows.
 
     Args:
         filename: The file.
-        map_location: Not used: weights come on the CPU, and are copied from there.
+        map_location: Where tensors go; the CPU if None.
 
     Raises:
         CheckpointError: If it cannot be used.
     """
-    return load_checkpoint(filename)
+    with get_local_path(os.path.expanduser(filename)) as path:
+        return _load(path, map_location)
+
+
+@CheckpointLoader.register_scheme(prefixes=["http://", "https://"], force=True)
+def load_from_http(filename: str, map_location: Any = None) -> Any:
+    """Download a file once, and read it.
+
+    Args:
+        filename: Its address.
+        map_location: Where tensors go; the CPU if None.
+
+    Raises:
+        CheckpointError: If it cannot be had or used.
+    """
+    name = Path(urlparse(filename).path).name
+    return _load(download(filename, name), map_location)
 
 
 @CheckpointLoader.register_scheme(prefixes="zoo:")
@@ -33,9 +65,9 @@ def load_from_zoo(filename: str, map_location: Any = None) -> Any:
 
     Args:
         filename: ``zoo:`` and its name in docs/zoo.md.
-        map_location: Not used, as above.
+        map_location: Where tensors go; the CPU if None.
 
     Raises:
         CheckpointError: If it cannot be had or used.
     """
-    return load_checkpoint(fetch(filename.removeprefix("zoo:"))[1])
+    return _load(fetch(filename.removeprefix("zoo:"))[1], map_location)

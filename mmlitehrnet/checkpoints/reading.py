@@ -1,120 +1,138 @@
-"""Read files of weights without running code from them.
+"""Open a file of weights of any format, without running code from it.
 
-A checkpoint of PyTorch is a pickle, and unpickling can call anything. What it may call
-here stands in :mod:`.unpickling`; a file that asks for more is refused. (Without that,
-``torch.load(weights_only=True)`` refuses every checkpoint of MMEngine, because of the
-log that it carries.)
+The formats are PyTorch's two, ``.pdparams`` of PaddlePaddle, which is a pickle of
+arrays, and ``.safetensors``. What a file holds says which it is, not its name.
 """
 
 from __future__ import annotations
 
-import pickle
-import tarfile
-import zipfile
+import logging
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
+import numpy as np
 import torch
+from mmengine.logging import print_log
+from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from .conversion import convert
-from .formats import foreign_reader
-from .unpickling import SAFE_PICKLE
+from .converting import convert
+from .unpickling import safe_pickle
+
+#: What files of PyTorch begin with since 1.6, and what earlier ones have there.
+ZIP = b"PK\x03\x04"
+MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
 
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message says why and what to do."""
 
 
-class UntrustedCheckpointError(CheckpointError):
-    """A checkpoint that holds more than weights, which is not unpickled untrusted."""
+def read_file(path: str | Path) -> bytes:
+    """Read a checkpoint, and check that it is whole, by the check sums that it carries.
 
-
-def check_file(path: str | Path) -> None:
-    """Check that a checkpoint file is whole, by the check sums that it carries.
-
-    PyTorch does not look at them: it loads weights with flipped bits as they are.
-    Files of the format before PyTorch 1.6, ``.pdparams`` and ``.safetensors`` carry
-    none, and are only opened.
+    PyTorch does not look at them: it loads weights with flipped bits as they are. Files
+    of the format before PyTorch 1.6, ``.pdparams`` and ``.safetensors`` carry none.
 
     Args:
-        path: File of a checkpoint.
+        path: The file.
+
+    Returns:
+        Its content.
 
     Raises:
-        CheckpointError: If the file is missing, empty, truncated or altered.
+        CheckpointError: If it is missing, empty, truncated, altered or no checkpoint.
     """
-    path = Path(path)
-    if not path.is_file():
+    if not Path(path).is_file():
         raise CheckpointError(f"{path}: there is no such file")
-    if path.stat().st_size == 0:
+    data = Path(path).read_bytes()
+    if not data:
         raise CheckpointError(f"{path} is empty")
-    with path.open("rb") as file:
-        start = file.read(2)
-    try:
-        if start == b"PK":
-            with zipfile.ZipFile(path) as archive:
-                damaged = archive.testzip()
-            if damaged is not None:
-                raise CheckpointError(f"{path} is damaged: {damaged} was altered")
-        elif start[:1] != b"\x80" and foreign_reader(path) is None:  # no pickle
+    if not data.startswith(ZIP):
+        if data[:1] != b"\x80" and not _is_safetensors(data):  # nor a pickle
             raise CheckpointError(
                 f"{path} is no checkpoint of PyTorch, .pdparams or .safetensors"
             )
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+        return data
+    try:
+        with ZipFile(BytesIO(data)) as archive:
+            damaged = archive.testzip()
+        # As PyTorch itself sees them: it would load a program.
+        records = torch._C.PyTorchFileReader(BytesIO(data)).get_all_records()
+    except Exception as error:  # A damaged archive can fail in any way.
         raise CheckpointError(f"{path} is truncated or damaged ({error})") from error
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged: {damaged} was altered")
+    if "constants.pkl" in records:
+        raise CheckpointError(
+            f"{path} is no checkpoint but a program (TorchScript): save its state_dict"
+        )
+    return data
 
 
-def load_checkpoint(path: str | Path, trust: bool = False, raw: bool = False) -> Any:
-    """Load a checkpoint to the CPU without running code from it.
+def load_checkpoint(
+    path: str | Path, raw: bool = False, map_location: Any = "cpu"
+) -> Any:
+    """Load a checkpoint without running code from it.
+
+    What is not data in it is left out, and a warning names it.
 
     Args:
-        path: File of a checkpoint: of PyTorch, ``.pdparams`` or ``.safetensors``.
-        trust: Whether to unpickle whatever a file of PyTorch holds; this can run any
-            code.
-        raw: Whether weights of ``.pdparams`` and ``.safetensors`` keep the names of
-            the code that saved them; otherwise they get those of the models here.
+        path: A file of PyTorch, ``.pdparams`` or ``.safetensors``.
+        raw: Whether weights of the last two keep the names of the code that saved
+            them; otherwise they get those of the models here.
+        map_location: Where tensors of PyTorch go, as of ``torch.load``.
 
     Returns:
         What was saved: usually a dict with 'state_dict' and 'meta'.
 
     Raises:
-        CheckpointError: If the file is missing or damaged.
-        UntrustedCheckpointError: If it holds objects other than tensors, arrays,
-            numbers, strings and containers of them.
+        CheckpointError: If the file is missing, damaged or no checkpoint.
     """
-    check_file(path)
-    reader = foreign_reader(Path(path))
-    if reader is None and trust:
-        return torch.load(path, map_location="cpu", weights_only=False)
-    if reader is None and (tarfile.is_tarfile(path) or _is_torchscript(path)):
-        raise CheckpointError(
-            f"{path} is no checkpoint but a program (TorchScript) or of a format that "
-            "is no longer read: save its state_dict with torch.save"
-        )
+    data = read_file(path)
+    unknown: set[str] = set()
+    module = safe_pickle(unknown)
     try:
-        if reader is not None:
-            weights = reader(Path(path))
-            return dict(state_dict=weights if raw else convert(weights).weights)
-        return torch.load(
-            path, map_location="cpu", pickle_module=SAFE_PICKLE, weights_only=False
-        )
-    except pickle.UnpicklingError as error:
-        raise UntrustedCheckpointError(
-            f"{path} holds more than weights: {error}. Nothing of it was run. Save its "
-            "state_dict alone where it comes from"
+        if data.startswith(ZIP) or MAGIC in data[:64]:
+            # From memory: PyTorch would unpack a file that is also an archive of tar.
+            checkpoint = torch.load(
+                BytesIO(data), map_location, pickle_module=module, weights_only=False
+            )
+        else:
+            if _is_safetensors(data):
+                weights = load_safetensors(data)
+            else:
+                weights = _arrays(module.load(BytesIO(data)))
+            checkpoint = dict(state_dict=weights if raw else convert(weights).weights)
+    except Exception as error:  # A malformed file can fail in any way.
+        raise CheckpointError(
+            f"{path} cannot be read ({type(error).__name__}: {error})"
         ) from error
-    except Exception as error:
-        # A malformed pickle can fail in any way.
-        what = error if reader is not None else repr(error)
-        raise CheckpointError(f"{path} cannot be read ({what})") from error
+    if unknown:
+        print_log(
+            f"{path}: left out what is not data: {', '.join(sorted(unknown))}",
+            logger="current",
+            level=logging.WARNING,
+        )
+    return checkpoint
 
 
-def _is_torchscript(path: str | Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+def _is_safetensors(data: bytes) -> bool:
+    return data[8:9] == b"{"  # behind the length of its header
+
+
+def _arrays(content: object) -> dict[str, Tensor]:
+    """The arrays of numbers of a ``.pdparams``."""
+    if not isinstance(content, dict):
+        raise ValueError("it is no dict of arrays as paddle.save writes it")
+    return {
+        name: torch.tensor(value)
+        for name, value in content.items()
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+    }
 
 
 def state_dict_of(
@@ -138,10 +156,10 @@ def state_dict_of(
             }
             if weights:
                 return weights
-    holds = sorted(map(str, checkpoint)) if isinstance(checkpoint, Mapping) else None
+        checkpoint = sorted(map(str, checkpoint))
     raise CheckpointError(
-        f"{name} holds no weights, but {holds or type(checkpoint).__name__}: a dict "
-        "with a 'state_dict', or a state dict itself, is needed"
+        f"{name} holds no weights, but {checkpoint}: a dict with a 'state_dict', or a "
+        "state dict itself, is needed"
     )
 
 

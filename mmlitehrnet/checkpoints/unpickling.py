@@ -1,292 +1,269 @@
-"""What the pickle of a checkpoint may name, and what it gets for it.
+"""Read a pickle without running anything that it names.
 
-Unpickling can call anything that a file names. Here a table says what may be named:
-what tensors, arrays and containers are made of, and what MMEngine saves besides, such
-as the history of the log. Some of these are functions that are not safe to call:
-``getattr`` gives access to everything, and ``numpy.ndarray`` can take bytes of the file
-for addresses of objects in memory. In place of them the file gets stand-ins that do
-what MMEngine's checkpoints need and nothing else.
+A checkpoint is a pickle, which can name any function and have it called. Here it gets
+what :data:`GLOBALS` has: tensors, arrays, containers, dates, paths and MMEngine's log.
+Anything else becomes an :class:`Inert` object, and entries of a dict that would be one
+are left out, so that a training goes on with what its config builds for them.
+
+PyTorch's own ``weights_only`` refuses such files, knows neither the protocols of
+``.pdparams`` nor, before 2.6, any exceptions.
 """
 
 from __future__ import annotations
 
-import builtins
 import collections
 import datetime
 import pathlib
 import pickle
-import re
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
-from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
-from torch import Tensor, nn
-
-#: Types of numbers in arrays, by the codes that files have for them.
-NUMBERS = {
-    np.dtype(code).str[1:]: np.dtype(code)
-    for code in ("?", *np.typecodes["AllInteger"], *"efdFD")
-}
-
-#: Where NumPy 1.x and 2.x have the functions that files name.
-NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
+from torch import nn
 
 
-def one_cycle(*_: object) -> None:
-    """Stand in for MMEngine's one-cycle schedule, which a file may name but not call.
-
-    Raises:
-        pickle.UnpicklingError: Always.
-    """
-    raise pickle.UnpicklingError("a checkpoint may not call OneCycleParamScheduler")
-
-
-#: Class as a file gets it -> the real one, and which of its methods a file may name:
-#: the statistics of a stored history, the curves of a one-cycle schedule.
-METHODS: dict[Callable, tuple[type, tuple[str, ...]]] = {
-    HistoryBuffer: (HistoryBuffer, ("min", "max", "mean", "current")),
-    one_cycle: (OneCycleParamScheduler, ("_annealing_cos", "_annealing_linear")),
-}
-
-
-def get_method(owner: object, name: str) -> Callable:
-    """Stand in for ``getattr``, by which files name methods.
+class Inert:
+    """What stands for an object that is not data. It does nothing.
 
     Args:
-        owner: A key of :data:`METHODS`.
-        name: One of its names.
-
-    Raises:
-        pickle.UnpicklingError: If anything else is asked for.
+        name: What the file asked for, as 'posix.system'.
     """
-    for known, (kind, names) in METHODS.items():
-        if owner is known and name in names:
-            return getattr(kind, name)
-    allowed = [
-        f"{kind.__name__}.{n}" for kind, names in METHODS.values() for n in names
-    ]
-    raise pickle.UnpicklingError(
-        f"a checkpoint may name the methods {', '.join(allowed)} only; this one names "
-        f"{name!r} of {owner!r}"
-    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        """Name it, for messages."""
+        return f"<{self.name}, left out>"
 
 
-class ArrayType:
-    """Stand in for ``numpy.dtype``: what an array consists of.
+def new_type(code: object, *_: object) -> np.dtype | Inert:
+    """Make a type of numbers or of texts, for ``numpy.dtype``.
 
-    NumPy's own would take parts and sizes from a file, and then read memory by them.
-    This one takes the byte order.
+    Types of objects, of records and of dates are not made: NumPy would take bytes of
+    the file for addresses in memory.
+    """
+    if isinstance(code, str) and np.dtype(code).kind in "biufcUS":
+        return np.dtype(code, copy=True)  # The file sets its byte order.
+    return Inert(f"numpy.dtype({code!r})")
+
+
+def new_array(kind: object, *_: object) -> np.ndarray | Inert:
+    """Make an array that the file fills, for NumPy's ``_reconstruct``."""
+    if isinstance(kind, Inert) and kind.name == "numpy.ndarray":
+        return np.empty(0)
+    return Inert(str(kind))
+
+
+def new_scalar(kind: object, data: object = b"") -> Any:
+    """Make a number or a text of NumPy, for its ``scalar``."""
+    if isinstance(kind, np.dtype) and isinstance(data, bytes):
+        return np.ndarray((), kind, data or None)[()]
+    return Inert("numpy.scalar")
+
+
+def fill(target: Any, state: Any) -> Any:
+    """Give an object its state.
 
     Args:
-        code: A code of :data:`NUMBERS`, or one for texts of some length.
+        target: An object that the file made.
+        state: What the file has for it.
 
-    Attributes:
-        dtype: The real type.
-
-    Raises:
-        pickle.UnpicklingError: If the code is another one.
+    Returns:
+        The object, or an inert one where it is of a kind that no file may fill.
     """
-
-    def __init__(self, code: str, *_: object) -> None:
-        if code not in NUMBERS and not re.fullmatch(r"[US]\d{1,9}", code):
-            raise pickle.UnpicklingError(
-                f"a checkpoint may hold arrays of {', '.join(NUMBERS)} and of texts "
-                f"only; this one has {code!r}"
-            )
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state: object) -> None:
-        """Take the byte order of a file, and nothing else."""
-        match state:
-            case (_, "<" | ">" | "|" | "=" as order, None, None, None, *_):
-                self.dtype = self.dtype.newbyteorder(order)
-            case _:
-                raise pickle.UnpicklingError(
-                    "a checkpoint may hold no arrays of records"
-                )
-
-    def __reduce__(self) -> str | tuple:
-        """Be the real type, where it is saved again."""
-        return self.dtype.__reduce__()
-
-    def __eq__(self, other: object) -> bool:
-        """Compare as the real type."""
-        return bool(self.dtype == other)
-
-    def __hash__(self) -> int:
-        """Hash as the real type."""
-        return hash(self.dtype)
+    match target, state:
+        case collections.OrderedDict(), dict():
+            vars(target).update(state)  # `_metadata` of a state dict
+        case HistoryBuffer(), dict():
+            # All histories share their methods, which are not a file's to change.
+            target.__setstate__({**state, "statistics_methods": {}})
+        case np.dtype(), (_, "<" | ">" | "=" | "|" as order, None, None, None, *_):
+            kind: Any = target  # Nothing else of it changes.
+            version, _, *rest = kind.__reduce__()[2]
+            kind.__setstate__((version, order, *rest))
+        case np.ndarray(), (_, _, np.dtype(), _, bytes()):
+            target.__setstate__(state)
+        case Inert(), _:
+            pass
+        case _:
+            return Inert(type(target).__name__)
+    return target
 
 
-class Array(np.ndarray):
-    """Stand in for the array that a file fills; saved again, it is NumPy's own."""
-
-    def __setstate__(self, state: Any) -> None:
-        """Take shape and values of a file, if they are numbers or texts."""
-        match state:
-            case (version, shape, ArrayType(dtype=dtype), columns_first, bytes(data)):
-                super().__setstate__((version, shape, dtype, columns_first, data))
-            case _:
-                raise pickle.UnpicklingError(
-                    "a checkpoint may hold no arrays of objects"
-                )
-
-    def __reduce__(self) -> str | tuple:
-        """Be one of NumPy's."""
-        return self.view(np.ndarray).__reduce__()
+def _members(module: Any, *names: str) -> dict[str, Any]:
+    return {f"{module.__name__}.{name}": getattr(module, name) for name in names}
 
 
-def new_scalar(kind: ArrayType, data: bytes) -> Any:
-    """Stand in for NumPy's ``scalar``.
-
-    Raises:
-        pickle.UnpicklingError: If it is to be of another type than :class:`ArrayType`
-            allows.
-    """
-    if not isinstance(kind, ArrayType) or not isinstance(data, bytes):
-        raise pickle.UnpicklingError("a checkpoint may hold no scalars of objects")
-    return np.ndarray((), kind.dtype, data or None)[()]
-
-
-def array_type(*_: object) -> None:
-    """Stand in for ``numpy.ndarray``, which a file may name but not call.
-
-    Raises:
-        pickle.UnpicklingError: Always.
-    """
-    raise pickle.UnpicklingError("a checkpoint may not call numpy.ndarray")
+def _paths() -> dict[str, Any]:
+    """Paths; one of another system comes out as one that opens no file."""
+    found = {}
+    for system in ("Posix", "Windows"):
+        pure = getattr(pathlib, f"Pure{system}Path")
+        own = type(pathlib.Path()).__name__ == f"{system}Path"
+        for module in ("pathlib", "pathlib._local"):  # the latter is CPython 3.13's
+            found[f"{module}.Pure{system}Path"] = pure
+            found[f"{module}.{system}Path"] = pathlib.Path if own else pure
+    return found
 
 
-def new_array(kind: object, *_: object) -> Array:
-    """Stand in for NumPy's ``_reconstruct``: make the array that is then filled.
-
-    Raises:
-        pickle.UnpicklingError: If it is to be of another class than ``ndarray``.
-    """
-    if kind is not array_type:
-        raise pickle.UnpicklingError(
-            f"a checkpoint may hold arrays of numpy.ndarray only, not of {kind!r}"
-        )
-    return np.empty(0).view(Array)
-
-
-def encode(text: str, encoding: str) -> bytes:
-    """Stand in for ``codecs.encode``, by which pickles of protocol 2 hold bytes.
-
-    Raises:
-        pickle.UnpicklingError: If the encoding is not the one that they use.
-    """
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it asks for the codec {encoding!r}")
-    return text.encode(encoding)
-
-
-def no_bytes() -> bytes:
-    """Stand in for ``bytes``, of which files call for an empty array's values."""
-    return b""
-
-
-def default_dict(*_: object) -> dict:
-    """Stand in for ``collections.defaultdict``: a dict, which calls no factory."""
-    return {}
-
-
-#: What MMEngine's checkpoints name besides tensors and containers -> what they get.
-#: A config's mappings, which descriptions of data sets keep, come out as dicts.
-MMENGINE_GLOBALS: dict[str, Callable] = {
-    "builtins.getattr": get_method,
+#: What a file may name, and call where it can be called -> what it gets.
+GLOBALS: dict[str, Any] = {
+    **{
+        f"builtins.{kind.__name__}": kind
+        for kind in (bytearray, bytes, complex, frozenset, set, slice)
+    },
+    **_members(collections, "Counter", "OrderedDict", "deque"),
+    **_members(datetime, "date", "datetime", "time", "timedelta", "timezone"),
+    **_members(torch, "Size", "device"),
+    **{str(v): v for v in vars(torch).values() if isinstance(v, torch.dtype)},
+    **_members(
+        torch._utils, "_rebuild_parameter", "_rebuild_tensor", "_rebuild_tensor_v2"
+    ),
+    **_members(torch.storage, "UntypedStorage"),
+    **_members(nn.parameter, "Parameter"),
+    **_paths(),
+    "collections.defaultdict": lambda *_: {},  # It would call what the file names.
+    "_codecs.encode": lambda text, _: text.encode("latin1"),  # bytes, in protocol 2
     "mmengine.config.config.ConfigDict": dict,
     "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
-    f"{OneCycleParamScheduler.__module__}.OneCycleParamScheduler": one_cycle,
-    "numpy.ndarray": array_type,
-    "numpy.dtype": ArrayType,
-    "builtins.bytes": no_bytes,
+    "numpy.dtype": new_type,
 }
-for _module in NUMPY_MODULES:
-    MMENGINE_GLOBALS[f"{_module}._reconstruct"] = new_array
-    MMENGINE_GLOBALS[f"{_module}.scalar"] = new_scalar
+for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1, 2
+    GLOBALS[f"{_module}._reconstruct"] = new_array
+    GLOBALS[f"{_module}.scalar"] = new_scalar
 
-#: Values that users keep in ``meta`` -> what they get. A path of another system comes
-#: out as one that opens no file.
-META_GLOBALS: dict[str, Callable] = {
-    "collections.defaultdict": default_dict,
-    # What makes the values of a defaultdict, to PyTorch.
-    **{f"builtins.{kind.__name__}": kind for kind in (int, float, str, list, dict)},
-}
-for _kind in ("datetime", "date", "time", "timedelta", "timezone"):
-    META_GLOBALS[f"datetime.{_kind}"] = getattr(datetime, _kind)
-for _module in ("pathlib", "pathlib._local"):  # the latter is CPython 3.13's
-    for _system in ("Posix", "Windows"):
-        _pure = getattr(pathlib, f"Pure{_system}Path")
-        META_GLOBALS[f"{_module}.Pure{_system}Path"] = _pure
-        _own = type(pathlib.Path()).__name__ == f"{_system}Path"
-        META_GLOBALS[f"{_module}.{_system}Path"] = pathlib.Path if _own else _pure
+_CALLABLE = {id(value) for value in GLOBALS.values() if callable(value)}
 
-_BUILTINS = (
-    "bool", "int", "float", "complex", "str", "bytearray", "set", "frozenset",
-    "list", "tuple", "dict", "slice", "range",
-)  # fmt: skip
-_REBUILD = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
-
-#: What any checkpoint may name -> what it gets.
-GLOBALS: dict[str, Any] = {
-    **MMENGINE_GLOBALS,
-    **META_GLOBALS,
-    "_codecs.encode": encode,
-    "collections.OrderedDict": collections.OrderedDict,
-    "collections.deque": collections.deque,
-    "collections.Counter": collections.Counter,
-    "torch.Size": torch.Size,
-    "torch.device": torch.device,
-    "torch.Tensor": Tensor,
-    "torch.nn.parameter.Parameter": nn.Parameter,
-    **{f"torch._utils.{name}": getattr(torch._utils, name) for name in _REBUILD},
-    **{f"builtins.{name}": getattr(builtins, name) for name in _BUILTINS},
-    **{
-        f"torch.{name}": value
-        for name, value in vars(torch).items()
-        if isinstance(value, torch.dtype)
-    },
+#: What is inert in files of MMEngine, NumPy and PyTorch, too: not worth a word.
+USUAL = {
+    "builtins.getattr",  # methods of a log and of a one-cycle schedule
+    "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler",
+    "numpy.ndarray",
+    *(f"builtins.{name}" for name in ("dict", "float", "int", "list", "str", "tuple")),
 }
 
 
-class SafeUnpickler(pickle.Unpickler):
-    """Finds what :data:`GLOBALS` has, and nothing else."""
+#: Python's unpickler in Python, each operation of which can be replaced.
+_PythonUnpickler: Any = pickle._Unpickler
+
+
+class SafeUnpickler(_PythonUnpickler):
+    """Unpickles data; ``unknown`` collects the names of what is not data.
+
+    Each operation that calls, fills or extends an object is replaced.
+    """
+
+    dispatch = dict(_PythonUnpickler.dispatch)
+    unknown: set[str] = set()
 
     def find_class(self, module: str, name: str) -> Any:
-        """Look up what a file names.
-
-        Raises:
-            pickle.UnpicklingError: If it is not in the table.
-        """
+        """Look up what a file names."""
         if module == "__builtin__":  # Python 2's name, which protocol 2 keeps.
             module = "builtins"
-        try:
-            return GLOBALS[f"{module}.{name}"]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
+        full = f"{module}.{name}"
+        if full in GLOBALS:
+            return GLOBALS[full]
+        if full not in USUAL:
+            self.unknown.add(full)
+        return Inert(full)
+
+    def call(self, function: Any, arguments: Any) -> Any:
+        """Call what :data:`GLOBALS` has, and nothing else.
+
+        Raises:
+            pickle.UnpicklingError: If it is another object of the file.
+        """
+        for part in (function, *arguments):
+            if isinstance(part, Inert) and (part is function or part.name not in USUAL):
+                return part  # What is made of inert objects is one.
+        if id(function) not in _CALLABLE:
+            raise pickle.UnpicklingError(f"it calls {function!r}")
+        return function(*arguments)
+
+    def extend(self, items: list) -> None:
+        """Put items into the container on top of the stack.
+
+        Raises:
+            pickle.UnpicklingError: If it is none.
+        """
+        match self.stack[-1]:
+            case list() | collections.deque() as target:
+                target.extend(items)
+            case set() as target:
+                target.update(items)
+            case dict() as target:
+                for key, value in zip(items[::2], items[1::2], strict=True):
+                    if not isinstance(value, Inert):
+                        target[key] = value
+            case Inert():
+                pass
+            case other:
+                raise pickle.UnpicklingError(f"it extends {other!r}")
+
+    def _load_reduce(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = self.call(self.stack[-1], arguments)
+
+    def _load_newobj_ex(self) -> None:
+        self.stack.pop()  # arguments by name, which no data needs
+        self._load_reduce()
+
+    def _instantiate(self, kind: Any, arguments: Any) -> None:
+        self.append(self.call(kind, arguments))
+
+    def get_extension(self, code: int) -> None:
+        """Take numbers that stand for names, which are the process's own, for inert."""
+        self.append(Inert(f"copyreg's extension {code}"))
+
+    def _load_build(self) -> None:
+        state = self.stack.pop()
+        target = self.stack[-1]
+        filled = fill(target, state)
+        if filled is not target:  # What refers to it is to find the inert object, too.
+            self.stack[-1] = filled
+            for key, value in self.memo.items():
+                if value is target:
+                    self.memo[key] = filled
+
+    def _load_append(self) -> None:
+        self.extend([self.stack.pop()])
+
+    def _load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self.extend([key, value])
+
+    def _load_extend(self) -> None:
+        self.extend(self.pop_mark())
+
+    def _load_binpersid(self) -> None:
+        name = self.stack.pop()
+        known = isinstance(name, tuple) and name[:1] in (("storage",), (b"storage",))
+        self.append(self.persistent_load(name) if known else Inert("module"))
+
+    dispatch[pickle.REDUCE[0]] = _load_reduce
+    dispatch[pickle.NEWOBJ[0]] = _load_reduce
+    dispatch[pickle.NEWOBJ_EX[0]] = _load_newobj_ex
+    dispatch[pickle.BUILD[0]] = _load_build
+    dispatch[pickle.APPEND[0]] = _load_append
+    dispatch[pickle.SETITEM[0]] = _load_setitem
+    for _code in (pickle.APPENDS, pickle.SETITEMS, pickle.ADDITEMS):
+        dispatch[_code[0]] = _load_extend
+    dispatch[pickle.BINPERSID[0]] = _load_binpersid
 
 
-#: What ``torch.load`` takes as its ``pickle_module``.
-SAFE_PICKLE = SimpleNamespace(
-    __name__="pickle",
-    Unpickler=SafeUnpickler,
-    UnpicklingError=pickle.UnpicklingError,
-    load=lambda file, **options: SafeUnpickler(file, **options).load(),
-)
+def safe_pickle(unknown: set[str]) -> SimpleNamespace:
+    """Make what ``torch.load`` takes as its ``pickle_module``.
 
-
-def torch_safe_globals() -> list[Callable | tuple[Callable, str]]:
-    """List what PyTorch does not know, as its ``add_safe_globals`` takes it.
-
-    Names in files contain a dot. What stands here under a name without one can be
-    filled with what a file holds, but not be named by it.
+    Args:
+        unknown: Gets the names of what is not data.
     """
-    return [
-        *((value, name) for name, value in (MMENGINE_GLOBALS | META_GLOBALS).items()),
-        (Array, "ndarray"),  # so that a file may fill one
-    ]
+    reader = type("Unpickler", (SafeUnpickler,), dict(unknown=unknown))
+    return SimpleNamespace(
+        __name__="pickle",
+        Unpickler=reader,
+        UnpicklingError=pickle.UnpicklingError,
+        load=lambda file, **options: reader(file, **options).load(),
+    )

@@ -6,8 +6,6 @@ was made for, nothing is changed.
 =============== =================================== =================== ===============
 file            what breaks                         active with         can go with
 =============== =================================== =================== ===============
-checkpoints.py  loading MMEngine 0.10's checkpoints torch >= 2.6        an MMEngine that
-                                                                        allows them
 compiling.py    MMEngine 0.10's option `compile`,   the option          a newer MMEngine
                 where data samples are moved
 drawing.py      drawing keypoints in MMPose 1.3     numpy >= 2.4        a newer MMPose
@@ -26,8 +24,7 @@ requirements.py names the command that brings what  setuptools >= 82    a newer 
 
 # Before what needs them.
 from . import find_loader, requirements  # noqa: F401
-from .checkpoints import allow_checkpoints
 from .compiling import allow_compiling
 from .standins import replace_unloadable
 
-__all__ = ["allow_checkpoints", "allow_compiling", "replace_unloadable"]
+__all__ = ["allow_compiling", "replace_unloadable"]

@@ -10,10 +10,14 @@ import torch
 from mmengine.config import Config
 from mmpose.models.backbones.litehrnet import LiteHRNet as MMPoseLiteHRNet
 from mmseg.models.backbones.hrnet import HRNet as MMSegHRNet
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
 from mmlitehrnet.apis.model import network_from_config
+from mmlitehrnet.checkpoints import convert, load_checkpoint, load_weights
+from mmlitehrnet.models import LiteHRNet, SmallHRNet
+from tests.checkpoints.files import paddle_name, write_pdparams
 from tests.models.backbones.reference import difference, images, sane_weights
 from tests.models.backbones.test_small_hrnet import EXTRAS
 from tests.running import ROOT
@@ -25,6 +29,13 @@ POSE = """
 _base_ = "{base}"
 model = dict(backbone=dict(_delete_=True, {backbone}), head=dict(in_channels={width}))
 """
+#: What timm's classifier has besides.
+CLASSIFIER = (
+    "incre_modules.0.0.conv1.weight",
+    "downsamp_modules.0.0.bias",
+    "final_layer.0.weight",
+    "classifier.bias",
+)
 WIDTHS = (16, 32, 64, 128)
 TINY = dict(
     stem=dict(stem_channels=16, out_channels=16, expand_ratio=1),
@@ -188,3 +199,80 @@ def test_names_of_todays_libraries_are_kept(name, tmp_path):
     model = converted(save(tmp_path / "a.pth", own), config, tmp_path / "b.pth")
     for name, value in model.state_dict().items():
         assert torch.equal(value, own[name])
+
+
+@pytest.fixture
+def pdparams(authors_lite, tmp_path):
+    arrays = {
+        paddle_name(name): value.numpy()
+        for name, value in authors_lite.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    return write_pdparams(tmp_path / "theirs.pdparams", arrays)
+
+
+def test_a_network_of_paddledetection_gives_the_same_output(
+    authors_lite, lite_config, pdparams, tmp_path, capsys
+):
+    """Read as it is, and converted by the tool."""
+    out = tmp_path / "ours.pth"
+    assert run_tool("convert_checkpoint", pdparams, out, "--config", lite_config) == 0
+    report = capsys.readouterr().out
+    assert "layout: PaddleDetection" in report and "dropped: 0" in report
+    assert "norm._mean -> backbone" in report
+    x = images(1, 3, 64, 96)
+    for source in (pdparams, out):
+        model = network_from_config(Config.fromfile(lite_config)).eval()
+        assert load_weights(model, source).exact
+        with torch.no_grad():
+            assert torch.equal(model(x, None, mode="tensor"), authors_lite(x))
+
+
+@pytest.mark.parametrize("prefix", ["", "backbone."])
+def test_a_backbone_of_paddleseg_starts_a_network(prefix, tmp_path):
+    """Alone, or out of a segmentor with a head of any names."""
+    own = sane_weights(LiteHRNet(extra=dict(TINY, with_head=False)))
+    arrays = {
+        prefix + paddle_name(name): value.numpy()
+        for name, value in own.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    head = {"head.cls.weight", "fcn._mean"} if prefix else set()
+    arrays |= {name: np.ones(2) for name in head}
+    path = write_pdparams(tmp_path / "model.pdparams", arrays)
+    found = convert(load_checkpoint(path, raw=True)["state_dict"])
+    assert found.layout.name == "PaddleSeg's Lite-HRNet"
+    assert found.dropped.keys() == head
+    init = dict(type="Pretrained", checkpoint=str(path), prefix="backbone.")
+    net = LiteHRNet(extra=dict(TINY, with_head=False), init_cfg=init)
+    net.init_weights()
+    x = images(1, 3, 64, 96)
+    with torch.no_grad():
+        assert torch.equal(net.eval()(x)[0], own.eval()(x)[0])
+
+
+@pytest.mark.parametrize("arch", ["w16", "w18_v2"])
+def test_timms_features_start_a_small_hrnet(arch, tmp_path):
+    own = sane_weights(SmallHRNet(arch)).state_dict()
+    theirs = {**own, **{name: torch.ones(2) for name in CLASSIFIER}}
+    path = tmp_path / "model.safetensors"
+    save_file(theirs, path)
+    found = convert(load_checkpoint(path, raw=True)["state_dict"])
+    assert sorted(found.dropped) == sorted(CLASSIFIER)
+    init = dict(type="Pretrained", checkpoint=str(path), prefix="backbone.")
+    net = SmallHRNet(arch, init_cfg=init)
+    net.init_weights()
+    assert all(torch.equal(value, own[key]) for key, value in net.state_dict().items())
+
+
+def test_weights_of_a_backbone_alone_are_converted(tmp_path, capsys):
+    """timm has all four outputs, the pose network reads one."""
+    backbone = SmallHRNet("w16", out_indices=(0, 1, 2, 3)).state_dict()
+    path = tmp_path / "a.safetensors"
+    save_file(backbone, path)
+    config = ROOT / "configs/pose/small_hrnet_w16_coco_256x192.py"
+    out = tmp_path / "b.pth"
+    assert run_tool("convert_checkpoint", path, out, "--config", config) == 0
+    assert "init_cfg" in capsys.readouterr().out
+    kept = load_checkpoint(out)["state_dict"]
+    assert kept.keys() == {f"backbone.{name}" for name in backbone}

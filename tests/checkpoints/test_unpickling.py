@@ -1,46 +1,23 @@
-"""What MMEngine saves is read on every stack; no checkpoint runs code."""
+"""What MMEngine saves is read as it is; nothing else of a checkpoint comes to life."""
 
 import collections
 import datetime
-import os
 import pathlib
 import pickle
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import ConfigDict
-from mmengine.logging import HistoryBuffer
-from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
-from mmengine.utils import digit_version
+from mmengine.logging import HistoryBuffer, MMLogger
 
-import mmlitehrnet  # noqa: F401  Lets PyTorch load the checkpoints, too.
-from mmlitehrnet.checkpoints import (
-    CheckpointError,
-    UntrustedCheckpointError,
-    load_checkpoint,
-)
-from mmlitehrnet.checkpoints.unpickling import (
-    GLOBALS,
-    META_GLOBALS,
-    METHODS,
-    NUMBERS,
-    NUMPY_MODULES,
-    get_method,
-    one_cycle,
-)
-from tests.running import run_python
+from mmlitehrnet.checkpoints import CheckpointError, load_checkpoint, state_dict_of
+from tests.checkpoints.files import ACTING, HARM, Call, write_pdparams
 
-WEIGHTS_ONLY = digit_version(torch.__version__) >= digit_version("2.6")
-needs_weights_only = pytest.mark.skipif(not WEIGHTS_ONLY, reason="needs torch >= 2.6")
-
-#: Who reads a file -> by what, and the error where it refuses one. MMEngine loads by
-#: PyTorch's function, which trusts every file before 2.6.
-READERS = {"ours": (load_checkpoint, UntrustedCheckpointError)}
-if WEIGHTS_ONLY:
-    READERS["PyTorch"] = (torch.load, pickle.UnpicklingError)
+NUMBERS = ("?", *np.typecodes["AllInteger"], *"efdFD")
+NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
+WEIGHTS = {"backbone.a": torch.rand(2, 3), "head.b": torch.tensor(3)}
 
 
 def checkpoint():
@@ -64,20 +41,43 @@ def checkpoint():
     )
 
 
+def write_zip(path, content):
+    torch.save(content, path)
+
+
+def write_legacy(path, content):
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+
+
+def write_bare(path, content):
+    """A pickle and nothing else, as PaddlePaddle's."""
+    arrays = {name: value.numpy() for name, value in content["state_dict"].items()}
+    write_pdparams(path, {**content, **arrays}, protocol=2)
+
+
+def write_bare_4(path, content):
+    arrays = {name: value.numpy() for name, value in content["state_dict"].items()}
+    write_pdparams(path, {**content, **arrays})
+
+
+PYTORCHS = dict(zip=write_zip, legacy=write_legacy)
+WRITERS = dict(PYTORCHS, pickle=write_bare, pickle_4=write_bare_4)
+writers = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+pytorchs = pytest.mark.parametrize("write", PYTORCHS.values(), ids=PYTORCHS)
+
+
 def written_by(numpy, path):
     """Write a checkpoint as a NumPy of another version does."""
-    # The older format is one piece and can be changed.
-    torch.save(checkpoint(), path, _use_new_zipfile_serialization=False)
+    write_legacy(path, checkpoint())  # It is one piece and can be changed.
     data = path.read_bytes()
     (here,) = (name for name in NUMPY_MODULES if f"c{name}\n".encode() in data)
     path.write_bytes(data.replace(f"c{here}\n".encode(), f"c{numpy}\n".encode()))
 
 
-@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("numpy", NUMPY_MODULES)
-def test_checkpoints_load_whichever_numpy_wrote_them(numpy, reader, tmp_path):
+def test_checkpoints_load_whichever_numpy_wrote_them(numpy, tmp_path, capfd):
     written_by(numpy, tmp_path / "checkpoint.pth")
-    loaded = READERS[reader][0](tmp_path / "checkpoint.pth")
+    loaded = load_checkpoint(tmp_path / "checkpoint.pth")
     history = loaded["message_hub"]["log_scalars"]["train/loss"]
     assert history.min() == 0.5 and history.statistics("max") == 2.5
     assert history.current() == 0.5 and history.mean() == pytest.approx(4 / 3)
@@ -86,6 +86,10 @@ def test_checkpoints_load_whichever_numpy_wrote_them(numpy, reader, tmp_path):
         array = loaded["meta"]["dataset_meta"][number]
         assert isinstance(array, np.ndarray) and array.dtype == number
         assert array.tolist() == np.arange(6).reshape(2, 3).astype(number).tolist()
+    state = loaded["optimizer"]["state"][0]
+    assert state["step"] == 1 and state["exp_avg"].shape == (4, 3, 3, 3)
+    assert loaded["state_dict"]._metadata[""] == {"version": 1}
+    assert "left out" not in "".join(capfd.readouterr())
 
 
 META = {
@@ -96,15 +100,16 @@ META = {
     "other system": pathlib.PureWindowsPath("c:/data"),
     "when": datetime.datetime(2026, 1, 2, 3, tzinfo=datetime.UTC),
     "how long": datetime.timedelta(days=1),
+    "several": {1, 2},
+    "bytes": b"\x00\xff",
 }
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytorchs
 @pytest.mark.parametrize("name", META)
-def test_what_users_keep_in_meta_is_read(name, reader, tmp_path):
-    value = dict(checkpoint(), meta={name: META[name]})
-    torch.save(value, tmp_path / "checkpoint.pth")
-    read = READERS[reader][0](tmp_path / "checkpoint.pth")["meta"][name]
+def test_what_users_keep_in_meta_is_read(name, write, tmp_path):
+    write(tmp_path / "a.pth", dict(state_dict=WEIGHTS, meta={name: META[name]}))
+    read = load_checkpoint(tmp_path / "a.pth")["meta"][name]
     assert read == META[name]
     if name == "config":
         assert type(read) is type(read["list"][0]) is dict
@@ -112,104 +117,6 @@ def test_what_users_keep_in_meta_is_read(name, reader, tmp_path):
         assert type(read) is dict
     else:
         assert type(read) is type(META[name])
-
-
-def test_methods_of_the_table_are_all_that_a_file_can_get():
-    for owner, (kind, names) in METHODS.items():
-        for name in names:
-            assert get_method(owner, name) is getattr(kind, name)
-    for owner, name in [
-        (one_cycle, "step"),
-        (one_cycle, "min"),
-        (OneCycleParamScheduler, "_annealing_cos"),
-        (HistoryBuffer, "__init__"),
-        (HistoryBuffer, "__globals__"),
-        (np, "load"),
-        (HistoryBuffer(), "min"),
-        (type("HistoryBuffer", (), {"min": os.system}), "min"),
-    ]:
-        with pytest.raises(pickle.UnpicklingError, match=f" only; .* {name!r} of"):
-            get_method(owner, name)
-
-
-class Call:
-    """Pickled as a call, and as a state that its result is filled with."""
-
-    def __init__(self, function, *arguments, **state):
-        self.call = function, arguments, *state.values()
-
-    def __reduce__(self):
-        return self.call
-
-
-HARM = {
-    "system": lambda path: Call(os.system, f"touch {path}"),
-    "eval": lambda path: Call(eval, f"open({str(path)!r}, 'w')"),
-    "getattr of another class": lambda path: Call(
-        getattr, np.ndarray, "__subclasses__"
-    ),
-    "getattr of something else": lambda path: Call(getattr, HistoryBuffer, "__init__"),
-    "memory as objects": lambda path: Call(np.ndarray, (1,), "O", b"\1" * 8),
-    "array of objects": lambda path: np.array([{}]),
-    "array of records": lambda path: np.zeros(2, [("a", "f8")]),
-    "array of dates": lambda path: np.array(["2026-01-02"], "M8[D]"),
-    "array of records in texts": lambda path: Call(
-        np.dtype, "U4", state=(3, "<", None, ("a",), {"a": (np.dtype("O"), 0)})
-    ),
-    "call of a defaultdict": lambda path: collections.defaultdict(Path(path).touch),
-    "masked array": lambda path: np.ma.zeros(2),
-    "schedule called": lambda path: Call(OneCycleParamScheduler, object, "lr", 1.0),
-}
-
-
-@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
-@pytest.mark.parametrize("kind", HARM)
-@pytest.mark.parametrize("reader", READERS)
-def test_harmful_files_are_refused(reader, kind, zipped, tmp_path):
-    harmed, path = tmp_path / "harmed", tmp_path / "checkpoint.pth"
-    value = dict(checkpoint(), hook=HARM[kind](harmed))
-    torch.save(value, path, _use_new_zipfile_serialization=zipped)
-    read, error = READERS[reader]
-    with pytest.raises(error):
-        read(path)
-    assert not harmed.exists()
-
-
-@pytest.mark.parametrize("kind", ["system", "eval"])
-def test_they_would_have_done_harm(kind, tmp_path):
-    harmed, path = tmp_path / "harmed", tmp_path / "checkpoint.pth"
-    torch.save(dict(hook=HARM[kind](harmed)), path)
-    load_checkpoint(path, trust=True)
-    assert harmed.exists()
-
-
-def test_a_bare_pickle_is_refused(tmp_path):
-    harmed, path = tmp_path / "harmed", tmp_path / "evil.pth"
-    path.write_bytes(pickle.dumps(HARM["system"](harmed), protocol=2))
-    with pytest.raises(UntrustedCheckpointError, match=r"system.*Nothing of it was ru"):
-        load_checkpoint(path)
-    assert not harmed.exists()
-
-
-@pytest.mark.parametrize("code", [*NUMBERS, "U4"])
-@pytest.mark.parametrize("reader", READERS)
-def test_files_cannot_change_what_arrays_consist_of(reader, code, tmp_path):
-    read, error = READERS[reader]
-    before = np.dtype(code).__reduce__()
-    for state in (
-        (3, "<", (np.dtype("f8"), (1000,)), None, None, -1, -1, 0),
-        (3, "<", None, ("a",), {"a": (np.dtype("f8"), 1000)}, -1, -1, 63),
-        (3, "nonsense", None, None, None, -1, -1, 0),
-        (3,),
-    ):
-        path = tmp_path / "checkpoint.pth"
-        torch.save(Call(np.dtype, code, False, True, state=state), path)
-        with pytest.raises((error, CheckpointError)):
-            read(path)
-        assert np.dtype(code).__reduce__() == before
-    larger = (3, "<", None, None, None, 4000, 4, 8)  # than its texts are
-    torch.save(Call(np.dtype, code, False, True, state=larger), path)
-    assert read(path).dtype.itemsize == np.dtype(code).itemsize
 
 
 ARRAYS = {
@@ -224,100 +131,104 @@ ARRAYS = {
     "scalar": np.float32(3.5),
     "text": np.str_("left"),
     "empty text": np.str_(""),
+    "type": np.dtype(">i2"),
+    "type of texts": np.dtype("U7"),
 }
 
 
-@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
-@pytest.mark.parametrize("reader", READERS)
-def test_arrays_are_read_and_saved_again_as_they_are(reader, zipped, tmp_path):
-    path, kept = tmp_path / "checkpoint.pth", dict(meta=ARRAYS)
-    for load in (READERS[reader][0], partial(load_checkpoint, trust=True)):
-        torch.save(kept, path, _use_new_zipfile_serialization=zipped)
-        kept = load(path)
-        for name, expected in ARRAYS.items():
-            found = kept["meta"][name]
-            assert np.array_equal(found, expected), name
-            # NumPy itself turns arrays that it reads into the machine's byte order.
-            assert found.dtype == expected.dtype.newbyteorder("="), name
-    # The second one was read by NumPy alone.
-    assert all(type(kept["meta"][k]) is type(v) for k, v in ARRAYS.items())
+@pytorchs
+def test_arrays_are_read_as_they_are(write, tmp_path):
+    write(tmp_path / "a.pth", dict(meta=ARRAYS))
+    meta = load_checkpoint(tmp_path / "a.pth")["meta"]
+    # NumPy itself turns arrays that it reads into the machine's byte order.
+    own = {name: pickle.loads(pickle.dumps(value)) for name, value in ARRAYS.items()}
+    for name, expected in own.items():
+        assert type(meta[name]) is type(expected), name
+        if "type" in name:
+            assert meta[name] == expected
+        else:
+            assert np.array_equal(meta[name], expected), name
+            assert meta[name].dtype == expected.dtype, name
 
 
-@pytest.mark.parametrize("reader", READERS)
-def test_types_of_arrays_are_read(reader, tmp_path):
-    path = tmp_path / "checkpoint.pth"
-    for dtype in (np.dtype("f4"), np.dtype(">i2"), np.dtype("U7")):
-        torch.save(dict(meta=dict(dtype=dtype)), path)
-        read = READERS[reader][0](path)
-        assert read["meta"]["dtype"] == dtype
-        torch.save(read, path)
-        assert load_checkpoint(path, trust=True)["meta"]["dtype"] == dtype
-
-
-def test_what_our_reader_allows_is_harmless():
-    """Names that are new in the table are to be thought about here."""
-    modules = {name.rpartition(".")[0] for name in GLOBALS}
-    assert modules == {
-        "_codecs",
-        "builtins",
-        "collections",
-        "datetime",
-        "mmengine.config.config",
-        "mmengine.logging.history_buffer",
-        "mmengine.optim.scheduler.param_scheduler",
-        "numpy",
-        *NUMPY_MODULES,
-        "pathlib",
-        "pathlib._local",
-        "torch",
-        "torch._utils",
-        "torch.nn.parameter",
+@writers
+@pytest.mark.parametrize("kind", HARM)
+def test_harm_is_left_out_and_weights_are_exact(kind, write, tmp_path):
+    harmed, path = tmp_path / "harmed", tmp_path / "checkpoint"
+    harm = HARM[kind](harmed)
+    defaults = HistoryBuffer.mean.__defaults__
+    write(path, dict(state_dict=WEIGHTS, hook=harm, list=[harm], dict=dict(a=harm)))
+    weights = state_dict_of(load_checkpoint(path, raw=True))
+    assert {name: value.tolist() for name, value in weights.items()} == {
+        name: value.tolist() for name, value in WEIGHTS.items()
     }
-    for name in ("eval", "exec", "open", "compile", "__import__", "setattr"):
-        assert f"builtins.{name}" not in GLOBALS
-    assert GLOBALS["builtins.getattr"] is get_method
+    assert not harmed.exists()
+    assert HistoryBuffer.mean.__defaults__ == defaults
 
 
-@needs_weights_only
-def test_pytorch_calls_no_method_that_a_file_names(tmp_path):
-    history = HistoryBuffer([1], [1])
-    torch.save(Call(HistoryBuffer.mean, history), tmp_path / "checkpoint.pth")
-    with pytest.raises(pickle.UnpicklingError):
-        torch.load(tmp_path / "checkpoint.pth")
+@pytest.mark.parametrize("kind", ACTING)
+def test_it_would_have_done_harm(kind, tmp_path):
+    harmed, path = tmp_path / "harmed", tmp_path / "checkpoint.pth"
+    torch.save(dict(hook=HARM[kind](harmed)), path)
+    torch.load(path, weights_only=False)
+    assert harmed.exists()
 
 
-IN_A_NEW_PROCESS = """
-import sys, pickle, torch, mmengine.runner
-before = set(torch.serialization.get_safe_globals())
-try:
-    torch.load(sys.argv[1])
-except pickle.UnpicklingError as error:
-    print(str(error).split(".")[0])
-import mmlitehrnet
-print("epoch", torch.load(sys.argv[1])["meta"]["epoch"])
-for added in set(torch.serialization.get_safe_globals()) - before:
-    print(added[1])
-"""
+def test_what_is_left_out_is_said(tmp_path, capfd):
+    content = dict(state_dict=WEIGHTS, a=HARM["system"]("x"), b=torch.nn.ReLU())
+    torch.save(content, tmp_path / "a.pth")
+    MMLogger.get_instance(str(tmp_path))  # which prints where it is captured
+    assert load_checkpoint(tmp_path / "a.pth").keys() == {"state_dict"}
+    said = "a.pth: left out what is not data: posix.system, torch.nn.modules.activation"
+    assert said in "".join(capfd.readouterr())
 
 
-@needs_weights_only
-def test_what_pytorch_is_told_to_allow_is_known(tmp_path):
-    torch.save(checkpoint(), tmp_path / "checkpoint.pth")
-    run = run_python(
-        "-W", "ignore", "-c", IN_A_NEW_PROCESS, tmp_path / "checkpoint.pth"
-    )
-    refused, loaded, *added = run.stdout.splitlines()
-    assert "Weights only load failed" in refused and loaded == "epoch 1"
-    assert set(added) == {
-        *META_GLOBALS,
-        "mmengine.config.config.ConfigDict",
-        *(f"{module}._reconstruct" for module in NUMPY_MODULES),
-        *(f"{module}.scalar" for module in NUMPY_MODULES),
-        "numpy.ndarray",
-        "numpy.dtype",
-        "ndarray",
-        "mmengine.logging.history_buffer.HistoryBuffer",
-        "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler",
-        "builtins.bytes",
-        "builtins.getattr",
-    }
+#: Programs of a pickle; PATH stands for a file that they would make.
+PROGRAMS = {
+    "class made and called": b"(S'touch PATH'\niposix\nsystem\n.",
+    "class taken and called": b"(cposix\nsystem\nS'touch PATH'\no.",
+    "new object": b"\x80\x02cposix\nsystem\nS'touch PATH'\n\x85\x81.",
+    "new object by names": b"\x80\x04cposix\nsystem\nS'touch PATH'\n\x85}\x92.",
+    "state of a class": b"\x80\x02cmmengine.logging.history_buffer\nHistoryBuffer\n"
+    b"N}S'mean'\nNs\x86b.",
+    "state of a function": b"\x80\x02ctorch._utils\n_rebuild_tensor\n"
+    b"N}S'__defaults__'\nNs\x86b.",
+    "methods of all logs": b"\x80\x02cmmengine.logging.history_buffer\nHistoryBuffer\n"
+    b")\x81}S'statistics_methods'\n}S'mean'\nNssb.",
+    "call of an object": b"\x80\x02ccollections\nOrderedDict\n)R)R.",
+    "class extended": b"\x80\x02ccollections\ndeque\nK\x01a.",
+    "number that stands for a name": b"\x80\x02\x82\x01)R.",
+    "module of an id": b"\x80\x02cos\nsystem\nS'touch PATH'\n\x85Q.",
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_no_operation_of_a_pickle_runs_or_changes_anything(name, tmp_path):
+    harmed, path = tmp_path / "harmed", tmp_path / "a.pdparams"
+    program = PROGRAMS[name].replace(b"PATH", str(harmed).encode())
+    path.write_bytes(program if program[:1] == b"\x80" else b"\x80\x02" + program)
+    before = dict(vars(HistoryBuffer)), torch._utils._rebuild_tensor.__defaults__
+    methods = dict(HistoryBuffer._statistics_methods)
+    with pytest.raises(CheckpointError):  # None of them holds weights.
+        state_dict_of(load_checkpoint(path, raw=True))
+    after = dict(vars(HistoryBuffer)), torch._utils._rebuild_tensor.__defaults__
+    assert not harmed.exists() and before == after
+    assert methods.items() <= HistoryBuffer._statistics_methods.items()
+
+
+@pytest.mark.parametrize("code", [*NUMBERS, "U4"])
+def test_files_cannot_change_what_arrays_consist_of(code, tmp_path):
+    before, path = np.dtype(code).__reduce__(), tmp_path / "checkpoint.pth"
+    for state in (
+        (3, "<", (np.dtype("f8"), (1000,)), None, None, -1, -1, 0),
+        (3, "<", None, ("a",), {"a": (np.dtype("f8"), 1000)}, -1, -1, 63),
+        (3, "nonsense", None, None, None, -1, -1, 0),
+        (3,),
+    ):
+        made = Call(np.dtype, code, False, True, state=state)
+        torch.save(dict(made=made, twice=made), path)
+        assert load_checkpoint(path) == {}
+        assert np.dtype(code).__reduce__() == before
+    larger = (3, "<", None, None, None, 4000, 4, 8)  # than its texts are
+    torch.save(Call(np.dtype, code, False, True, state=larger), path)
+    assert load_checkpoint(path).itemsize == np.dtype(code).itemsize

@@ -13,16 +13,13 @@ import torch
 import yaml
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, Runner
+from safetensors.torch import save
 
 from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.checkpoints import CheckpointError, zoo
 from mmlitehrnet.models import SmallHRNet
 from sample_data import make_coco
-from tests.checkpoints.test_formats import (
-    paddle_name,
-    write_pdparams,
-    write_safetensors,
-)
+from tests.checkpoints.files import HARM, paddle_name, write_pdparams
 from tests.docs import zoo_page
 from tests.engine.test_file_backends import disk_full_above
 from tests.models.backbones.reference import sane_weights
@@ -30,9 +27,9 @@ from tests.robustness.recipes import make_data, small_config
 from tests.running import ROOT, mim
 
 
-def pth():
+def pth(**more):
     buffer = io.BytesIO()
-    torch.save(dict(state_dict={"backbone.a": torch.ones(40000)}), buffer)
+    torch.save(dict(state_dict={"backbone.a": torch.ones(40000)}, **more), buffer)
     return buffer.getvalue()
 
 
@@ -93,11 +90,25 @@ def test_weights_are_downloaded_once(server, monkeypatch, cache):
     assert list(cache.iterdir()) == [weights]
 
 
+def test_mmengine_takes_addresses(server, cache, tmp_path):
+    harmed = tmp_path / "harmed"
+    server.files["/net-20200101.pth"] = pth(hook=HARM["system"](harmed))
+    for _ in range(2):
+        found = CheckpointLoader.load_checkpoint(server.url + "/net-20200101.pth")
+        assert found["state_dict"]["backbone.a"].sum() == 40000
+    assert not harmed.exists() and len(server.asked) == 1
+    server.files["/a.pth"] = b"<html>no such file</html>"
+    with pytest.raises(
+        CheckpointError, match=r"/a\.pth cannot be downloaded.*no checkpoint"
+    ):
+        CheckpointLoader.load_checkpoint(server.url + "/a.pth")
+    assert [path.name for path in cache.iterdir()] == ["net-20200101.pth"]
+
+
 def test_mmengine_takes_names_of_the_zoo(server, monkeypatch, tmp_path):
     """As ``init_cfg`` and ``load_from`` read them, in two formats of others."""
     state = SmallHRNet("w16").state_dict()
-    content = write_safetensors(tmp_path / "a", state).read_bytes()
-    offer(monkeypatch, server, "timms", "/repo/model.safetensors", content)
+    offer(monkeypatch, server, "timms", "/repo/model.safetensors", save(state))
     init = dict(type="Pretrained", checkpoint="zoo:timms", prefix="backbone.")
     net = SmallHRNet("w16", init_cfg=init)
     net.init_weights()

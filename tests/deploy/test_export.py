@@ -372,12 +372,9 @@ def test_tool_exports_a_segmentation_config_with_weights(tmp_path, capsys):
     config = "configs/seg/litehrnet_18_cityscapes_512x1024.py"
     model = network_from_config(Config.fromfile(config))
     torch.save(dict(state_dict=model.state_dict()), tmp_path / "weights.pth")
-    torch.save(dict(state_dict={}, hook=torch.nn.ReLU()), tmp_path / "objects.pth")
     arguments = ["--out", str(tmp_path / "x.onnx"), "--input-size", "64", "128"]
     tool = load_tool("export_onnx")
     assert tool.main([config, str(tmp_path / "weights.pth"), *arguments]) == 0
-    with pytest.raises(SystemExit, match="more than weights.*--trust-checkpoint"):
-        tool.main([config, str(tmp_path / "objects.pth"), *arguments])
     with pytest.raises(SystemExit, match="there is no such file$"):
         tool.main([config, str(tmp_path / "missing.pth"), *arguments])
     with pytest.raises(SystemExit, match="config missing.py: there is no such file$"):

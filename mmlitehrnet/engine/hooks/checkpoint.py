@@ -18,11 +18,9 @@ from mmengine.runner import Runner
 
 from ...checkpoints import (
     CheckpointError,
-    UntrustedCheckpointError,
-    check_file,
     check_weights,
     explain,
-    load_checkpoint,
+    read_file,
     unwrap,
     weights_of,
 )
@@ -41,17 +39,12 @@ class SafeCheckpointHook(CheckpointHook):
       ``max_keep_ckpts``. A full disk stops the run and leaves the last one as it was.
     - ``--resume`` looks at the check sums of the last checkpoint. If it is damaged, the
       newest whole one is resumed instead, and a warning says so.
-    - A checkpoint that is named (``load_from``, ``--resume PATH``, ``--checkpoint``) is
-      refused if it holds more than weights and logs, since loading it can run any code.
     - A checkpoint that does not fit the model stops the run, with what differs and what
       to do, where MMEngine would go on with random weights. In training from it
       (``load_from``) only the backbone must fit; what else is left out is logged.
 
     Args:
         *args: As of ``CheckpointHook``.
-        trust_checkpoint: Whether a named checkpoint may hold anything. PyTorch 2.6
-            and later still refuses it, unless the environment variable
-            ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD`` is 1.
         partial_weights: Whether ``load_from`` may leave out any tensor, those of the
             backbone too.
         **kwargs: As of ``CheckpointHook``. Checkpoints are written as described if
@@ -64,12 +57,10 @@ class SafeCheckpointHook(CheckpointHook):
     def __init__(
         self,
         *args: Any,
-        trust_checkpoint: bool = False,
         partial_weights: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.trust_checkpoint = trust_checkpoint
         self.partial_weights = partial_weights
         remote = "://" in str(self.out_dir or "")
         if not remote and not self.backend_args and self.file_client_args is None:
@@ -97,38 +88,16 @@ class SafeCheckpointHook(CheckpointHook):
 
     # ------------------------------------------------- before a file is loaded
     def before_run(self, runner: Runner) -> None:
-        """Look at the checkpoint that the run is about to load.
+        """Look at the checkpoint that the run is about to resume.
 
         Raises:
             CheckpointError: If it cannot be used.
         """
         # MMEngine keeps what `load_from` and `resume` say in these two alone.
-        path, resume = runner._load_from, runner._resume
-        if path is not None and Path(path).expanduser().is_file():
-            self._check_named(Path(path).expanduser())
-        elif path is None and resume:
+        if runner._load_from is None and runner._resume:
             if is_main_process():
                 self._mend_last(runner)
             barrier()
-
-    def _check_named(self, path: Path) -> None:
-        """Check a checkpoint that the user names, which is never replaced."""
-        try:
-            check_file(path)
-        except CheckpointError as error:
-            whole = find_whole(path.parent, self.filename_tmpl, skip=path)
-            hint = f"; the newest whole one beside it is {whole}" if whole else ""
-            raise CheckpointError(f"{error}{hint}") from error
-        if self.trust_checkpoint:
-            return
-        try:
-            load_checkpoint(path)
-        except UntrustedCheckpointError as error:
-            raise UntrustedCheckpointError(
-                f"{error}, or trust it: "
-                "default_hooks.checkpoint.trust_checkpoint=True, and with PyTorch 2.6 "
-                "or later TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1"
-            ) from error
 
     def _mend_last(self, runner: Runner) -> None:
         """Let ``last_checkpoint`` name a checkpoint that is whole."""
@@ -203,7 +172,7 @@ def _problem_of(last: Path, named: str) -> str | None:
     if not named:
         return f"{last} names no checkpoint"
     try:
-        check_file(named)
+        read_file(named)
     except CheckpointError as error:
         return str(error)
     return None
@@ -227,23 +196,22 @@ def _check_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
         )
 
 
-def find_whole(folder: Path, template: str, skip: Path | None = None) -> Path | None:
+def find_whole(folder: Path, template: str) -> Path | None:
     """Find the newest checkpoint of a folder that is whole.
 
     Args:
         folder: Folder of checkpoints.
         template: Their names, with ``{}`` for the epoch or iteration.
-        skip: One that is known to be damaged.
     """
     number = re.compile(re.escape(template).replace(r"\{\}", r"(\d+)"))
     found = []
     for path in folder.glob(template.replace("{}", "*")):
         match = number.fullmatch(path.name)
-        if match and path != skip:
+        if match:
             found.append((path.stat().st_mtime_ns, int(match.group(1)), path))
     for *_, path in sorted(found, reverse=True):
         try:
-            check_file(path)
+            read_file(path)
         except CheckpointError:
             continue
         return path

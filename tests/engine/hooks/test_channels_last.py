@@ -5,6 +5,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
 from mmlitehrnet import LiteHRNet
+from mmlitehrnet.checkpoints import load_checkpoint
 from tests.models.deployed.networks import table
 
 
@@ -55,5 +56,5 @@ def test_channels_last(tmp_path):
     for a, b in zip(default.parameters(), changed.parameters()):
         assert b.is_contiguous(memory_format=torch.channels_last) or b.dim() != 4
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
-    saved = torch.load(tmp_path / "changed/epoch_1.pth")["state_dict"]
+    saved = load_checkpoint(tmp_path / "changed/epoch_1.pth")["state_dict"]
     assert list(saved) == list(default.state_dict())

@@ -1,8 +1,8 @@
 """A run stops before a loss that is no number reaches a checkpoint."""
 
 import pytest
-import torch
 
+from mmlitehrnet.checkpoints import load_checkpoint
 from tests.robustness.tiny_runner import Line, tiny_runner
 
 
@@ -22,6 +22,6 @@ class Diverging(Line):
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
     with pytest.raises(FloatingPointError, match="loss is nan at iteration 3"):
         tiny_runner(tmp_path, dict(interval=1), model=Diverging()).train()
-    saved = torch.load(tmp_path / "iter_2.pth")["state_dict"]
+    saved = load_checkpoint(tmp_path / "iter_2.pth")["state_dict"]
     assert all(value.isfinite().all() for value in saved.values())
     assert not (tmp_path / "iter_3.pth").exists()

@@ -5,11 +5,11 @@ import torch
 from mmengine.config import Config
 
 from mmlitehrnet.apis.model import network_from_config
-from mmlitehrnet.checkpoints import convert, fitting_configs
-from tests.checkpoints.test_unpickling import HARM
+from mmlitehrnet.checkpoints import convert
+from tests.checkpoints.files import HARM
 from tests.robustness.recipes import TINY, WIDTHS
 from tests.running import ROOT
-from tests.tools import run_tool
+from tests.tools import load_tool, run_tool
 
 LITE = ROOT / "configs/pose/litehrnet_18_coco_256x192.py"
 TEXT = f"""
@@ -57,7 +57,8 @@ def test_configs_are_found_by_their_shapes(weights, tmp_path):
     (folder.parent / "other_joints.py").write_text(other)
 
     def found(weights):
-        return fitting_configs(weights, folder.parent, build)
+        tool = load_tool("convert_checkpoint")
+        return tool.fitting_configs(weights, folder.parent, build)
 
     assert found(weights) == [folder / "tiny.py"]
     assert found({**weights, "head.extra": torch.ones(1)}) == []
@@ -110,7 +111,7 @@ def test_a_file_that_exists_is_not_overwritten(source, config, tmp_path, capsys)
     "content, words",
     [
         (dict(epoch=3), "holds no weights"),
-        (dict(meta=HARM["array of objects"](None)), "holds more than weights"),
+        (dict(state_dict=HARM["system"]("nothing")), "holds no weights"),
     ],
 )
 def test_files_that_are_not_weights(content, words, options, tmp_path, capsys):

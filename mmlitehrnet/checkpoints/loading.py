@@ -1,21 +1,19 @@
-"""Compare weights with a network before they are loaded, and say what differs.
+"""Load weights into a model if they fit it, and say what does not.
 
-MMEngine loads what fits and leaves the rest of the network random.
+MMEngine loads what fits and leaves the rest of the model random.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from rich.progress import track
 from torch import Tensor, nn
 
-from .layouts import some
+from .layouts import shorten
 from .reading import CheckpointError, load_checkpoint, meta_of, weights_of
 
 
@@ -111,18 +109,18 @@ def explain(mismatch: Mismatch, checkpoint: Any = None) -> str:
     if fitting == 0:
         lines.append(
             "not one of its tensors fits: it is of another network. It has "
-            f"{some(unexpected or shapes)}, the model {some(missing or shapes)}"
+            f"{shorten(unexpected or shapes)}, the model {shorten(missing or shapes)}"
         )
     else:
         lines += _explain_shapes(mismatch)
         if missing:
             lines.append(
-                f"it lacks {len(missing)} of the model's tensors: {some(missing)}"
+                f"it lacks {len(missing)} of the model's tensors: {shorten(missing)}"
             )
         if unexpected:
             lines.append(
                 f"{len(unexpected)} of its tensors have no place in the model: "
-                f"{some(unexpected)}"
+                f"{shorten(unexpected)}"
             )
     if errors:
         lines.append(errors)
@@ -175,7 +173,8 @@ def check_weights(
         model: The model; it stays as it is.
         weights: Tensors by name.
         name: Name of the checkpoint, for the message.
-        new_head: See :func:`load_weights`.
+        new_head: Whether everything but the backbone may stay as it is initialised,
+            as for training on other keypoints or classes.
         checkpoint: The whole checkpoint, for the message.
 
     Returns:
@@ -200,8 +199,6 @@ def check_weights(
 def load_weights(
     model: nn.Module,
     checkpoint: str | Path | Mapping,
-    new_head: bool = False,
-    trust: bool = False,
     name: str = "the checkpoint",
 ) -> Mismatch:
     """Load a checkpoint into a model, or say why it does not fit.
@@ -209,63 +206,20 @@ def load_weights(
     Args:
         model: The model, as built from its config.
         checkpoint: A file, or what :func:`load_checkpoint` gave.
-        new_head: Whether everything but the backbone may stay as it is initialised,
-            as for training on other keypoints or classes.
-        trust: See :func:`load_checkpoint`.
         name: Name of a checkpoint that is no file, for messages.
 
     Returns:
         What was left out, for the caller to report; :func:`explain` words it.
 
     Raises:
-        CheckpointError: If the file cannot be used, or the model's tensors (its
-            backbone's, with ``new_head``) are not all in it.
+        CheckpointError: If the file cannot be used, or not all of the model's tensors
+            are in it.
     """
     if isinstance(checkpoint, (str, Path)):
         name = str(checkpoint)
-        checkpoint = load_checkpoint(checkpoint, trust)
+        checkpoint = load_checkpoint(checkpoint)
     model = unwrap(model)
     weights = weights_of(checkpoint, name)
-    mismatch = check_weights(model, weights, name, new_head, checkpoint)
-    fitting = {
-        key: value for key, value in weights.items() if key not in mismatch.shapes
-    }
-    model.load_state_dict(fitting, strict=False)
+    mismatch = check_weights(model, weights, name, checkpoint=checkpoint)
+    model.load_state_dict(weights, strict=False)
     return mismatch
-
-
-def fits(model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
-    """Whether weights load strictly; those of a backbone alone, all that it needs."""
-    if not all(name.startswith("backbone.") for name in weights):
-        return compare_weights(model, weights).exact
-    backbone = nn.ModuleDict(dict(backbone=model.get_submodule("backbone")))
-    return compare_weights(backbone, weights).complete
-
-
-def fitting_configs(
-    weights: Mapping[str, Tensor], root: Path, build: Callable[[Path], nn.Module]
-) -> list[Path]:
-    """Find the configs whose models load weights strictly.
-
-    Args:
-        weights: Converted weights.
-        root: Folder of configs. Its subfolders are looked through too, the outer ones
-            first, until one has configs that fit.
-        build: Builds the model of a config file.
-
-    Returns:
-        The configs: the same network at all its input sizes.
-    """
-    shapes = {name: value.to("meta") for name, value in weights.items()}
-    folders: dict[Path, list[Path]] = {}
-    for path in sorted(root.rglob("*.py"), key=lambda path: (len(path.parts), path)):
-        if not {"_base_", "demo"} & set(path.relative_to(root).parts):
-            folders.setdefault(path.parent, []).append(path)
-    for folder, paths in folders.items():
-        found = []
-        for path in track(paths, description=f"Configs of {folder.name}"):
-            with torch.device("meta"):  # Shapes only.
-                found += [path] * fits(build(path), shapes)
-        if found:
-            return found
-    return []

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from .layouts import Layout, Weights, find_layout, find_rule, some
+from .layouts import Layout, Weights, find_layout, find_rule, shorten
 
 #: What wrappers for training put before all names.
 WRAPPERS = ("module.", "model.")
@@ -77,7 +77,7 @@ def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
     if unknown:
         raise ValueError(
             f"the checkpoint looks like {layout.name}, but {len(unknown)} of its names "
-            f"are not of that layout: {some(unknown)}"
+            f"are not of that layout: {shorten(unknown)}"
         )
     finished = layout.finish(old, weights) if layout.finish else ""
     return Conversion(layout, weights, mapped, dropped, finished)

@@ -1,0 +1,72 @@
+"""Files of weights as other code writes them, and files that do harm."""
+
+import collections
+import os
+import pickle
+import subprocess
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import ConfigDict
+from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+
+NORMS = {"running_mean": "_mean", "running_var": "_variance"}
+
+
+def paddle_name(name):
+    """The name that PaddleDetection has for a tensor of MMPose's LiteHRNet."""
+    parts = name.split(".")
+    parts[-1] = NORMS.get(parts[-1], parts[-1])
+    name = ".".join("norm" if part == "bn" else part for part in parts)
+    return name.replace("keypoint_head.final_layer", "final_conv")
+
+
+def write_pdparams(path, arrays, protocol=4):
+    names = {name: f"conv2d_{i}.w_0" for i, name in enumerate(arrays)}
+    content = {**arrays, "StructuredToParameterName@@": names}
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    return path
+
+
+class Call:
+    """Pickled as a call, and as a state that its result is filled with."""
+
+    def __init__(self, function, *arguments, **state):
+        self.call = function, arguments, *state.values()
+
+    def __reduce__(self):
+        return self.call
+
+
+def touch(path):
+    return f"touch {path}"
+
+
+#: Objects that run something when they are unpickled, or that NumPy reads memory by.
+HARM = {
+    "system": lambda path: Call(os.system, touch(path)),
+    "popen": lambda path: Call(subprocess.check_call, ["touch", str(path)]),
+    "eval": lambda path: Call(eval, f"open({str(path)!r}, 'w')"),
+    "nested": lambda path: Call(getattr, Call(__import__, "os"), "system"),
+    "call of a method": lambda path: Call(Path.touch, path),
+    "getattr of another class": lambda path: Call(
+        getattr, np.ndarray, "__subclasses__"
+    ),
+    "state of a class": lambda path: Call(
+        getattr, HistoryBuffer, "mean", state=(None, {"__defaults__": (1,)})
+    ),
+    "memory as objects": lambda path: Call(np.ndarray, (1,), "O", b"\1" * 8),
+    "array of objects": lambda path: np.array([Call(os.system, touch(path))]),
+    "array of records": lambda path: np.zeros(2, [("a", "f8")]),
+    "array of dates": lambda path: np.array(["2026-01-02"], "M8[D]"),
+    "array of records in texts": lambda path: Call(
+        np.dtype, "U4", state=(3, "<", None, ("a",), {"a": (np.dtype("O"), 0)})
+    ),
+    "call of a defaultdict": lambda path: collections.defaultdict(path.touch),
+    "masked array": lambda path: np.ma.zeros(2),
+    "schedule called": lambda path: Call(OneCycleParamScheduler, object, "lr", 1.0),
+    "config of code": lambda path: ConfigDict(a=Call(os.system, touch(path))),
+}
+#: Those of them that would leave a file there.
+ACTING = ("system", "popen", "eval", "array of objects", "config of code")
