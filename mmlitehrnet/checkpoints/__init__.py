@@ -10,6 +10,7 @@ from .loading import (
     check_weights,
     compare_weights,
     explain,
+    is_folded,
     load_weights,
     unwrap,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "compare_weights",
     "convert",
     "explain",
+    "is_folded",
     "load_checkpoint",
     "load_from_file",
     "load_from_http",

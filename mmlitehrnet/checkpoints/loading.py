@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .layouts import shorten
 from .reading import CheckpointError, load_checkpoint, meta_of, weights_of
@@ -223,3 +224,20 @@ def load_weights(
     mismatch = check_weights(model, weights, name, checkpoint=checkpoint)
     model.load_state_dict(weights, strict=False)
     return mismatch
+
+
+def is_folded(model: nn.Module) -> bool:
+    """Whether the convolutions of a model have taken over its batch normalisation.
+
+    Weights that were taken from a deployed model are so. Each layer is the identity
+    then, but for its bias: mean 0, variance 1 - eps (1 in new layers), weight 1.
+    """
+    layers = [x for x in model.modules() if isinstance(x, _BatchNorm) and x.affine]
+    return bool(layers) and all(
+        layer.running_mean is not None
+        and layer.running_var is not None
+        and not layer.running_mean.any()
+        and bool((layer.running_var + layer.eps - 1).abs().max() < 1e-6)
+        and bool((layer.weight == 1).all())
+        for layer in layers
+    )

@@ -20,6 +20,7 @@ from ...checkpoints import (
     CheckpointError,
     check_weights,
     explain,
+    is_folded,
     read_file,
     unwrap,
     weights_of,
@@ -68,8 +69,19 @@ class SafeCheckpointHook(CheckpointHook):
 
     # ---------------------------------------------------------------- saving
     def before_train(self, runner: Runner) -> None:
-        """Find the folder, and remove what a crash of this run left there."""
+        """Find the folder, and remove what a crash of this run left there.
+
+        Says, too, if the weights that the training starts from are not for training.
+        """
         super().before_train(runner)
+        model = unwrap(runner.model)
+        if is_folded(getattr(model, "backbone", model)):
+            runner.logger.warning(
+                "the weights that this training starts from are a deployed model's: "
+                "the convolutions have taken over the batch normalisation (mean 0, "
+                "variance 1 - eps, weight 1 in all layers). They are for testing; "
+                "training needs them as they were trained"
+            )
         self.file_backend = LateRemoval(self.file_backend, runner.message_hub)
         if is_main_process():
             self.file_backend.remove_now()

@@ -191,6 +191,31 @@ def test_load_from_another_backbone_stops(tmp_path, capfd):
     assert "does not fit the model" in log
 
 
+class Normalised(Line):
+    """A backbone with batch normalisation."""
+
+    def __init__(self):
+        super().__init__()
+        norm = torch.nn.BatchNorm1d(4)
+        self.backbone = torch.nn.Sequential(self.backbone, norm)
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_a_training_from_a_deployed_models_weights_says_so(folded, tmp_path, capfd):
+    model = Normalised()
+    if folded:
+        model.backbone[1].running_var.fill_(1 - 1e-5)
+    torch.save(model.state_dict(), tmp_path / "a.pth")
+    tiny_runner(
+        tmp_path / "work",
+        model=Normalised(),
+        iters=2,
+        load_from=str(tmp_path / "a.pth"),
+    ).train()
+    said = "".join(capfd.readouterr()).count("are a deployed model's")
+    assert said == (1 if folded else 0)
+
+
 def test_resuming_from_mere_weights_stops(tmp_path):
     path = save(tmp_path / "model.pth", Line())
     with pytest.raises(CheckpointError, match=r"cannot be resumed.*use load_from"):
