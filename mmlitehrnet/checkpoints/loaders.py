@@ -8,15 +8,15 @@ MMEngine's own checkpoints since.
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 from mmengine.fileio import get_local_path
 from mmengine.runner import CheckpointLoader
 
 from .reading import load_checkpoint
-from .zoo import download, fetch
+from .zoo import download, fetch, published_hash, published_name
 
 
 def _load(path: str | Path, map_location: Any) -> Any:
@@ -55,7 +55,9 @@ def load_from_http(filename: str, map_location: Any = None) -> Any:
     Raises:
         CheckpointError: If it cannot be had or used.
     """
-    name = Path(urlparse(filename).path).name
+    name = published_name(filename)
+    if not published_hash(filename):  # Many addresses end in model.safetensors.
+        name = f"{sha256(filename.encode()).hexdigest()[:8]}_{name}"
     return _load(download(filename, name), map_location)
 
 

@@ -54,22 +54,32 @@ def fetch(name: str) -> tuple[Path, Path]:
         raise CheckpointError(f"{name!r} is not in the zoo (docs/zoo.md): {close}")
     url = known[name]["Weights"]
     suffix = Path(urlparse(url).path).suffix
-    return folder() / known[name]["Config"], download(url, f"{name}{suffix}")
+    published = [published_name(entry["Weights"]) for entry in known.values()]
+    names = [f"{name}{suffix}"]
+    if published.count(published_name(url)) == 1:  # Several are model.safetensors.
+        names.append(published_name(url))
+    return folder() / known[name]["Config"], download(url, *names)
+
+
+def published_name(url: str) -> str:
+    """The name of a file at its address."""
+    return Path(urlparse(url).path).name
 
 
 def published_hash(url: str) -> str | None:
     """The start of a file's SHA-256 that OpenMMLab puts into its name, if any."""
-    name = Path(urlparse(url).path).name
-    found = re.search(r"-(?!20\d{6})([0-9a-f]{8})[._]", name)  # and no date
+    # Eight digits that begin with 20 are a date.
+    found = re.search(r"-(?!20\d{6})([0-9a-f]{8})[._]", published_name(url))
     return found[1] if found else None
 
 
-def download(url: str, name: str) -> Path:
+def download(url: str, name: str, *other_names: str) -> Path:
     """Download a file of weights, unless it is there. What is there can be read.
 
     Args:
         url: Its address. A hash in its name is checked, see :func:`published_hash`.
         name: Its name in PyTorch's cache, ``$TORCH_HOME/hub/checkpoints``.
+        *other_names: Names that it may have there, too.
 
     Returns:
         Where it is.
@@ -79,8 +89,9 @@ def download(url: str, name: str) -> Path:
             finds no room.
     """
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
-    if path.is_file():
-        return path
+    for there in (path, *map(path.with_name, other_names)):
+        if there.is_file():
+            return there
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=path.parent) as folder:

@@ -90,19 +90,39 @@ def test_weights_are_downloaded_once(server, monkeypatch, cache):
     assert list(cache.iterdir()) == [weights]
 
 
+def test_a_file_in_the_cache_is_taken_under_its_published_name(
+    server, monkeypatch, cache
+):
+    cache.mkdir(parents=True)
+    offer(monkeypatch, server, "mine", "/net-01234567.pth", b"")
+    (cache / "net-01234567.pth").write_bytes(b"given")
+    assert zoo.fetch("mine")[1] == cache / "net-01234567.pth"
+    # Not where another model has a file of that name.
+    name = "tinypose_256x192_aic-coco"
+    assert zoo.models()[name]["Weights"].endswith("/tinypose_256x192.pdparams")
+    (cache / "tinypose_256x192.pdparams").write_bytes(b"which of the two?")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    with pytest.raises(CheckpointError, match="tinypose_256x192.pdparams cannot be d"):
+        zoo.fetch(name)
+
+
 def test_mmengine_takes_addresses(server, cache, tmp_path):
     harmed = tmp_path / "harmed"
     server.files["/net-20200101.pth"] = pth(hook=HARM["system"](harmed))
+    server.files["/other/net-20200101.pth"] = pth(epoch=7)
     for _ in range(2):
         found = CheckpointLoader.load_checkpoint(server.url + "/net-20200101.pth")
         assert found["state_dict"]["backbone.a"].sum() == 40000
     assert not harmed.exists() and len(server.asked) == 1
+    other = CheckpointLoader.load_checkpoint(server.url + "/other/net-20200101.pth")
+    assert other["epoch"] == 7
     server.files["/a.pth"] = b"<html>no such file</html>"
     with pytest.raises(
         CheckpointError, match=r"/a\.pth cannot be downloaded.*no checkpoint"
     ):
         CheckpointLoader.load_checkpoint(server.url + "/a.pth")
-    assert [path.name for path in cache.iterdir()] == ["net-20200101.pth"]
+    names = [path.name for path in cache.iterdir()]
+    assert len(names) == 2 and all(x.endswith("_net-20200101.pth") for x in names)
 
 
 def test_mmengine_takes_names_of_the_zoo(server, monkeypatch, tmp_path):

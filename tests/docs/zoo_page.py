@@ -16,6 +16,7 @@ TABLES = {
     "OpenMMLab, COCO: AP with the boxes of a detector": ("OpenMMLab", "detector", "AP"),
     "OpenMMLab, MPII: mean PCKh@0.5": ("OpenMMLab", "ground truth", "Mean"),
     "timm, ImageNet-1k: for the start of a training": ("timm", None, None),
+    "Intel, ImageNet-1k: for the start of a training": ("Intel", None, None),
 }  # fmt: skip
 
 INTRODUCTION = """\
@@ -29,9 +30,21 @@ detector's boxes, which the papers print, too.
 file once into PyTorch's cache, `$TORCH_HOME/hub/checkpoints`, and returns the paths of
 its config and of the file. A file that ends early, or is not what the hash in its
 name says (OpenMMLab's have one, the others publish none), is never kept. All tools read
-the files as they are, see [checkpoints](checkpoints.md). Without a network, put the
-file where the message says, or give its path. Where MMEngine takes a checkpoint
-(`load_from`, `init_cfg`, `mim test --checkpoint`), `zoo:NAME` stands for the file.
+the files as they are, see [checkpoints](checkpoints.md). Where MMEngine takes a
+checkpoint (`load_from`, `init_cfg`, `mim test --checkpoint`), `zoo:NAME` stands for the
+file.
+
+Without a network, give the path of the file, or put it into the cache under NAME or
+under its published name, where no other file of the zoo has the same (timm's are all
+`model.safetensors`, PaddleDetection's two TinyPoses have the same names).
+
+PaddleDetection's `tinypose_enhance` is of August 2022, its other TinyPose of 2021.
+Weights that were taken from a deployed model, of OpenVINO or ncnn, can be tested but
+not trained on: their convolutions have taken over the batch normalisation. A training
+that starts from such weights warns of it.
+
+Intel's are a backbone's under the names of the network here:
+`init_cfg=dict(type="Pretrained", checkpoint="zoo:intel_litehrnet_18_in1k")`.
 
 OpenMMLab's come by mim, too, under the names of the configs here:
 `mim download mmlitehrnet --config litehrnet_18_coco_256x192 --dest DIR`.
