@@ -40,6 +40,8 @@ class Layout(NamedTuple):
         finish: Changes the converted weights by the original ones, where renaming is
             not all; gives a line that says what it did.
         note: What to know when the weights are used.
+        evaluation: Regular expression of the configs that evaluate as the publisher
+            does, where others fit, too.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Layout(NamedTuple):
     rules: tuple[Rule, ...]
     finish: Callable[[Weights, Weights], str] | None = None
     note: str = ""
+    evaluation: str = ""
 
 
 def _fold_bias(old: Weights, new: Weights) -> str:
@@ -139,6 +142,7 @@ LAYOUTS: tuple[Layout, ...] = (
         (*_PADDLE, Rule(r"final_conv\.(.+)", r"head.final_layer.\1")),
         note="PaddleDetection tests with the boxes of the ground truth: its AP is not "
         "to be compared with that of detector boxes.",
+        evaluation=r"/paddledetection_|/tinypose_",
     ),
     Layout(
         "PaddleSeg's Lite-HRNet",
@@ -148,6 +152,13 @@ LAYOUTS: tuple[Layout, ...] = (
             *_PADDLE,
             Rule(r"(?!backbone\.).+", None, "the head's: the backbone alone is used"),
         ),
+        note=BACKBONE_ONLY,
+    ),
+    Layout(
+        "Intel's Lite-HRNet (OpenVINO Training Extensions)",
+        "seg",
+        (r"^stem\.conv1\.bn\.running_var$", r"^stage0\."),
+        (Rule(_LITE, r"backbone.\1"),),
         note=BACKBONE_ONLY,
     ),
     Layout(

@@ -49,21 +49,26 @@ def source(weights, tmp_path):
 
 def test_configs_are_found_by_their_shapes(weights, tmp_path):
     weights = convert(weights).weights
-    folder = tmp_path / "configs/deeper"
-    folder.mkdir(parents=True)
-    (folder / "tiny.py").write_text(TEXT)
-    (folder.parent / "full.py").write_text(f'_base_ = "{LITE}"')
-    other = TEXT.replace("in_channels=", "out_channels=16, in_channels=")
-    (folder.parent / "other_joints.py").write_text(other)
-
-    def found(weights):
-        tool = load_tool("convert_checkpoint")
-        return tool.fitting_configs(weights, folder.parent, build)
-
-    assert found(weights) == [folder / "tiny.py"]
-    assert found({**weights, "head.extra": torch.ones(1)}) == []
-    (folder.parent / "outer.py").write_text(TEXT)
-    assert found(weights) == [folder.parent / "outer.py"]
+    root = tmp_path / "configs"
+    files = {
+        "outer.py": TEXT,
+        "deeper/tiny.py": TEXT,
+        "deeper/other_joints.py": TEXT.replace(
+            "in_channels=", "out_channels=16, in_channels="
+        ),
+        "ablations/same.py": TEXT,
+        "_base_/same.py": TEXT,
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    found = load_tool("convert_checkpoint").fitting_configs
+    assert found(weights, root) == [root / "deeper/tiny.py", root / "outer.py"]
+    assert found({**weights, "head.extra": torch.ones(1)}, root) == []
+    # An ablation is a network of its own.
+    (root / "outer.py").unlink()
+    (root / "deeper/tiny.py").unlink()
+    assert found(weights, root) == [root / "ablations/same.py"]
 
 
 def test_unknown_layouts_and_names_are_refused(weights):
@@ -119,5 +124,5 @@ def test_files_that_are_not_weights(content, words, options, tmp_path, capsys):
     torch.save(content, path)
     assert run_tool("convert_checkpoint", path, tmp_path / "b", *options) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"convert_checkpoint: error: {path}") and words in error
+    assert f"convert_checkpoint: error: {path} " in error and words in error
     assert list(tmp_path.iterdir()) == [path]

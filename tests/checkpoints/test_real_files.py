@@ -1,0 +1,88 @@
+"""Real files: PP-TinyPose's trained weights, and networks as other code saved them."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmlitehrnet.apis.model import network_from_config
+from mmlitehrnet.checkpoints import (
+    convert,
+    is_folded,
+    load_checkpoint,
+    load_weights,
+    state_dict_of,
+)
+from mmlitehrnet.models import LiteHRNet
+from tests.checkpoints.test_layouts import TINY
+from tests.models.backbones.reference import difference
+from tests.running import ROOT
+from tests.tools import run_tool
+
+SHARED = ROOT.parent / "shared"
+TINYPOSE = SHARED / "weights/tinypose_enhance_256x192.pdparams"
+RECIPES = "configs/pose/recipes/tinypose_"
+GOLDEN = {
+    "lite_18": "paddledetection_litehrnet_18_coco_256x192",
+    "wider_naive": "paddledetection_wider_naive_litehrnet_18_coco_256x192",
+}
+
+
+def needs(path):
+    return pytest.mark.skipif(not path.exists(), reason=f"needs {path.name} in shared")
+
+
+def build(config):
+    return network_from_config(Config.fromfile(ROOT / config)).eval()
+
+
+@pytest.mark.parametrize("name, config", GOLDEN.items(), ids=GOLDEN)
+@needs(SHARED / "golden")
+def test_paddledetections_files_give_its_heatmaps(name, config):
+    model = build(f"configs/pose/evaluation/{config}.py")
+    load_weights(model, SHARED / f"golden/paddledetection_{name}.pdparams")
+    assert not is_folded(model.backbone)
+    with np.load(SHARED / f"golden/paddledetection_{name}_io.npz") as golden:
+        x, expected = (torch.from_numpy(golden[key]) for key in "xy")
+    with torch.no_grad():
+        assert difference(model(x, None, mode="tensor"), expected) <= 1e-5
+
+
+@needs(SHARED / "golden")
+def test_intels_layout_is_known():
+    path = SHARED / "golden/otx_lite_hrnet_x.pth"
+    found = convert(state_dict_of(load_checkpoint(path)))
+    assert found.layout.name.startswith("Intel") and not found.dropped
+    assert all(name.startswith("backbone.") for name in found.weights)
+
+
+def test_intels_backbone_starts_a_network(tmp_path):
+    small = dict(TINY, with_head=False)
+    weights = LiteHRNet(extra=small).state_dict()
+    torch.save(weights, tmp_path / "a.pth")
+    init = dict(type="Pretrained", checkpoint=str(tmp_path / "a.pth"))
+    net = LiteHRNet(extra=small, init_cfg=init)
+    net.init_weights()
+    for name, value in weights.items():
+        assert torch.equal(net.state_dict()[name], value), name
+    assert convert(weights).layout.name.startswith("Intel")
+
+
+@needs(TINYPOSE)
+def test_the_configs_are_named_that_evaluate_a_file_as_its_publisher(tmp_path, capsys):
+    assert run_tool("convert_checkpoint", TINYPOSE, tmp_path / "ours.pth") == 0
+    lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("loads")]
+    for size in ("128x96", "256x192"):
+        name = f"tinypose_{size}_aic-coco"
+        line = f"loads strictly into configs/pose/recipes/{name}.py, evaluated as "
+        assert f"{line}its publisher's {name}" in lines
+    plain = "configs/pose/wider_naive_litehrnet_18_coco_256x192.py"
+    assert f"loads strictly into {plain}, which evaluates otherwise" in "".join(lines)
+
+
+@needs(TINYPOSE)
+def test_weights_of_a_deployed_model_are_recognised():
+    model = build(f"{RECIPES}256x192_aic-coco.py")
+    assert not is_folded(model.backbone)  # new
+    load_weights(model, TINYPOSE)
+    assert is_folded(model.backbone)
