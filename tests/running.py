@@ -1,6 +1,7 @@
 """Run commands as a user does."""
 
 import contextlib
+import functools
 import importlib
 import io
 import os
@@ -10,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 from unittest import mock
+
+import mmengine.config.utils
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,16 +63,23 @@ def check_start(log):
     assert "train_dataloader = dict(" in file and "before_train_iter:" in file
 
 
-def unformatted_configs():
-    """Context where MMEngine writes configs as they are.
+@contextlib.contextmanager
+def quick_configs():
+    """Context where MMEngine writes configs as they are, and reads no index twice.
 
-    A runner prints its config several times, and formatting takes up to a second.
+    A runner prints its config several times, and formatting takes up to a second. For
+    each config with a base of a library, MMEngine reads all metafiles of that library.
     """
 
     def keep(text, **style):
         return text, False
 
-    return mock.patch("mmengine.config.config.FormatCode", keep)
+    index = functools.cache(mmengine.config.utils._get_cfg_metainfo)
+    with (
+        mock.patch("mmengine.config.config.FormatCode", keep),
+        mock.patch("mmengine.config.utils._get_cfg_metainfo", index),
+    ):
+        yield
 
 
 def script_of_mim(verb, package, config, *arguments, cwd=ROOT) -> str:

@@ -22,7 +22,7 @@ from mmengine.runner import Runner
 from torch.utils.data import Sampler
 
 from tests.robustness.recipes import CONFIGS, TINY, small_config
-from tests.running import ROOT, unformatted_configs
+from tests.running import ROOT, quick_configs
 
 PARTS = 2
 SIZE = 2
@@ -118,7 +118,7 @@ def main() -> None:
     torch.set_num_threads(1)
     # Before the process group is asked for, as when a user's config is read.
     Config.fromfile(ROOT / "configs/_base_/cpu_distributed.py")
-    with unformatted_configs():
+    with quick_configs():
         results = {
             (task, backbone): train(task, backbone, data, out)
             for task in CONFIGS
