@@ -8,8 +8,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+from mmdet.datasets import CocoDataset
 
-from sample_data import make_coco
+from sample_data import make_aic, make_cityscapes, make_coco, make_imagenet, make_mpii
 
 LEFT_WRIST, RIGHT_WRIST, LEFT_ANKLE, RIGHT_ANKLE = 9, 10, 15, 16
 NOSE = 0
@@ -76,6 +77,17 @@ def add_whole_body(coco):
         write(coco / f"annotations/coco_wholebody_{split}_v1.0.json", content)
 
 
+def add_instances(coco):
+    """Write the annotations for detectors beside those of a folder of make_coco."""
+    for split in ("train", "val"):
+        content = read(coco / f"annotations/person_keypoints_{split}2017.json")
+        content["categories"] = [
+            {"id": number, "name": name}
+            for number, name in enumerate(CocoDataset.METAINFO["classes"], 1)
+        ]
+        write(coco / f"annotations/instances_{split}2017.json", content)
+
+
 def make_ap10k(folder, num_train, num_val):
     """Write people in the layout of AP-10K."""
     make_coco(folder, num_train, num_val, quiet=True)
@@ -85,3 +97,18 @@ def make_ap10k(folder, num_train, num_val):
     (folder / "data").mkdir()
     for image in [*folder.glob("train2017/*"), *folder.glob("val2017/*")]:
         image.rename(folder / "data" / image.name)
+
+
+def make_all(folder):
+    """Write a little data for every config, where they expect it."""
+    data = folder / "data"
+    coco = make_coco(data / "coco", 4, 1, quiet=True)
+    add_whole_body(coco)
+    add_instances(coco)
+    make_mpii(data / "mpii", 3, 1, quiet=True)
+    make_aic(data / "aic", 3, 1, quiet=True)
+    make_ap10k(data / "ap10k", 3, 1)
+    make_imagenet(data / "imagenet", 4, 2, size=(64, 80), quiet=True)
+    streets = make_cityscapes(data / "cityscapes", 2, 1, size=(64, 128), quiet=True)
+    (data / "sample_coco").symlink_to(coco)
+    (data / "sample_cityscapes").symlink_to(streets)

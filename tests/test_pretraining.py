@@ -1,7 +1,5 @@
 """ImageNet classification by MMPretrain, and its weights in other networks."""
 
-import math
-
 import pytest
 import torch
 from mmengine import Config
@@ -11,9 +9,7 @@ from mmlitehrnet.checkpoints import load_checkpoint
 from mmlitehrnet.models.necks.concat_average_pooling import ConcatAveragePooling
 from sample_data import make_imagenet
 from tests.running import ROOT, mim
-from tests.training import build_and_step
 
-NAMES = sorted(path.stem for path in (ROOT / "configs/cls").glob("*.py"))
 OPTIONS = [
     "train_dataloader.batch_size=3",
     "train_dataloader.num_workers=0",
@@ -45,19 +41,12 @@ def checkpoint(folder):
     return folder / "work/epoch_1.pth"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_config_trains(folder, name, monkeypatch):
-    monkeypatch.chdir(folder)
-    cfg = Config.fromfile(ROOT / f"configs/cls/{name}.py")
-    cfg.train_dataloader.dataset.pipeline[1].scale = 64
-    model, losses = build_and_step(cfg)
-    assert losses["loss"] == pytest.approx(math.log(1000), rel=0.2)
-    assert model.head.in_channels == sum(model.backbone.out_channels)
-    # The images are normalised as those of the pose configs.
+def test_images_are_normalised_as_those_of_the_pose_configs():
+    ours = Config.fromfile(ROOT / "configs/cls/litehrnet_18_in1k.py")
     pose = Config.fromfile(ROOT / "configs/pose/litehrnet_18_coco_256x192.py")
-    ours, theirs = model.data_preprocessor, pose.model.data_preprocessor
-    assert ours.mean.flatten().tolist() == pytest.approx(theirs.mean)
-    assert ours.std.flatten().tolist() == pytest.approx(theirs.std)
+    for key in ("mean", "std"):
+        theirs = pose.model.data_preprocessor[key]
+        assert ours.data_preprocessor[key] == pytest.approx(theirs)
 
 
 @pytest.mark.parametrize(
