@@ -72,9 +72,11 @@ def test_window_pooling_differs_from_the_released_code(golden):
     assert difference(output, torch.from_numpy(golden["output"])) > 1e-3
 
 
-@pytest.mark.parametrize("arch, num_params", [("18", 1_186_933), ("30", 1_862_549)])
-@pytest.mark.parametrize("context_pooling", ["window", "official"])
-def test_full_size_networks(arch, num_params, context_pooling):
+@pytest.mark.parametrize(
+    "arch, context_pooling, num_params",
+    [("18", "window", 1_186_933), ("30", "official", 1_862_549)],
+)
+def test_full_size_networks(arch, context_pooling, num_params):
     net = DiteHRNet(arch, context_pooling=context_pooling).eval()
     joints = 17 * (40 + 1)
     assert sum(p.numel() for p in net.parameters()) + joints == num_params

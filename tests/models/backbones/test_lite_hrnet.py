@@ -49,49 +49,43 @@ NETWORKS = {
     "naive_18": (NaiveLiteHRNet, "18", mmpose_extra((2, 4, 2), "NAIVE", NAIVE_WIDTHS)),
     "wider_naive_18": (NaiveLiteHRNet, "wider_18", mmpose_extra((2, 4, 2), "NAIVE")),
 }
+
+
 # A network small enough to be built in every combination.
-TINY = mmpose_extra((1, 1, 2), widths=(8, 16, 24, 32))
+def tiny(module_type):
+    return mmpose_extra((1, 1, 2), module_type, widths=(8, 16, 24, 32))
 
 
-def mmpose_twin(net, extra, dtype=torch.float64):
+TINY = tiny("LITE")
+
+
+def mmpose_twin(net, extra):
     """MMPose's network on sane weights, and ours with the same, loaded strictly."""
-    reference = sane_weights(MMPoseLiteHRNet(copy.deepcopy(extra)).to(dtype))
-    net = net.to(dtype)
+    reference = sane_weights(MMPoseLiteHRNet(copy.deepcopy(extra)).double())
+    net = net.double()
     net.load_state_dict(reference.state_dict(), strict=True)
     return net, reference
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_state_dict_keys_are_those_of_mmpose(name):
+def test_outputs_and_gradients_equal_mmpose(name):
     cls, arch, extra = NETWORKS[name]
-    ours = cls(arch).state_dict()
-    theirs = MMPoseLiteHRNet(copy.deepcopy(extra)).state_dict()
-    assert list(ours) == list(theirs)
-    assert all(ours[k].shape == theirs[k].shape for k in theirs)
-
-
-@pytest.mark.parametrize(
-    "dtype, tolerance", [(torch.float64, 1e-10), (torch.float32, 2e-5)]
-)
-@pytest.mark.parametrize("name", NETWORKS)
-def test_outputs_and_gradients_equal_mmpose(name, dtype, tolerance):
-    cls, arch, extra = NETWORKS[name]
-    ours, theirs = mmpose_twin(cls(arch), extra, dtype)
-    x = images(2, 3, 128, 96, dtype=dtype)
+    ours, theirs = mmpose_twin(cls(arch), extra)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    x = images(2, 3, 128, 96, dtype=torch.float64)
     theirs.eval()
     with torch.no_grad():
         expected = theirs(x)[0]
         assert expected.std() > 0.1 * expected.abs().mean()  # Not a constant.
-        assert difference(ours.eval()(x)[0], expected) <= tolerance
+        assert difference(ours.eval()(x)[0], expected) <= 1e-10
     theirs.train()
     with torch.no_grad():
-        assert difference(ours.train()(x)[0], theirs(x)[0]) <= tolerance
-    assert gradient_difference(gradients(ours, x), gradients(theirs, x)) <= tolerance
+        assert difference(ours.train()(x)[0], theirs(x)[0]) <= 1e-10
+    assert gradient_difference(gradients(ours, x), gradients(theirs, x)) <= 1e-10
 
 
-@pytest.mark.parametrize("module_type", ["LITE", "NAIVE"])
-def test_extra_of_mmpose_configs_gives_the_same_network(module_type):
-    extra = mmpose_extra(module_type=module_type)
+def test_extra_of_mmpose_configs_gives_the_same_network():
+    extra = mmpose_extra()
     ours, theirs = mmpose_twin(LiteHRNet(extra=extra), extra)
     x = images(1, 3, 64, 64, dtype=torch.float64)
     theirs.eval()
@@ -126,9 +120,8 @@ def test_without_head_equals_mmpose_and_leaves_out_what_is_unused():
 
 
 @pytest.mark.parametrize("with_head", [True, False])
-@pytest.mark.parametrize("mask", range(1, 16))
-def test_every_parameter_gets_a_gradient(with_head, mask):
-    out_indices = tuple(i for i in range(4) if mask >> i & 1)
+@pytest.mark.parametrize("out_indices", [(0,), (1,), (3,), (0, 2), (0, 1, 2, 3)])
+def test_every_parameter_gets_a_gradient(with_head, out_indices):
     net = LiteHRNet(dict(TINY, with_head=with_head), out_indices=out_indices)
     maps = sane_weights(net)(images(2, 3, 64, 64))
     assert tuple(y.shape[1] for y in maps) == net.out_channels
@@ -150,10 +143,10 @@ def test_maps_do_not_depend_on_which_others_are_asked_for():
                 assert difference(y, expected[index]) <= 1e-12
 
 
-@pytest.mark.parametrize("cls, arch", [(LiteHRNet, "18"), (NaiveLiteHRNet, "18")])
-def test_checkpointing_changes_neither_gradients_nor_statistics(cls, arch):
-    plain = sane_weights(cls(arch).double())
-    lean = cls(arch, with_cp=True).double()
+@pytest.mark.parametrize("kind", ["LITE", "NAIVE"])
+def test_checkpointing_changes_neither_gradients_nor_statistics(kind):
+    plain = sane_weights(LiteHRNet(tiny(kind)).double())
+    lean = LiteHRNet(tiny(kind), with_cp=True).double()
     lean.load_state_dict(plain.state_dict())
     x = images(2, 3, 64, 64, dtype=torch.float64)
     assert gradient_difference(gradients(lean, x), gradients(plain, x)) <= 1e-12
@@ -162,49 +155,29 @@ def test_checkpointing_changes_neither_gradients_nor_statistics(cls, arch):
         torch.testing.assert_close(value, expected[key], rtol=1e-12, atol=1e-12)
 
 
-def test_checkpointing_keeps_fewer_activations():
-    saved = []
-
-    def count(net):
-        saved.clear()
-        with torch.autograd.graph.saved_tensors_hooks(
-            lambda t: saved.append(t.numel()) or t, lambda t: t
-        ):
-            net.train()(images(2, 3, 128, 128))
-        return sum(saved)
-
-    assert count(LiteHRNet(with_cp=True)) < 0.6 * count(LiteHRNet())
-
-
-@pytest.mark.parametrize("size", [(32, 32), (33, 47), (250, 190), (272, 208), (64, 97)])
-@pytest.mark.parametrize("cls", [LiteHRNet, NaiveLiteHRNet])
-def test_any_input_size(cls, size):
-    net = cls(out_indices=(0, 1, 2, 3))
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (250, 190), (64, 97)])
+@pytest.mark.parametrize("kind", ["LITE", "NAIVE"])
+def test_any_input_size(kind, size):
+    net = LiteHRNet(tiny(kind), out_indices=(0, 1, 2, 3))
     for x in (images(2, 3, *size), images(1, 3, *size)):
         for stride, y in zip(net.strides, net.train()(x)):
             assert y.isfinite().all()
             assert y.shape[2:] == tuple(-(-side // stride) for side in size)
 
 
-@pytest.mark.parametrize("size", [(253, 189), (96, 127)])
-def test_odd_sizes_that_mmpose_can_do_are_equal(size):
-    ours, theirs = mmpose_twin(LiteHRNet("18"), mmpose_extra())
-    x = images(1, 3, *size, dtype=torch.float64)
-    theirs.eval()
-    assert difference(ours.eval()(x)[0], theirs(x)[0]) <= 1e-10
-
-
-def test_train_and_eval_return_the_network():
-    net = LiteHRNet(TINY)
-    assert net.eval() is net and not net.training
-    assert net.train() is net and net.training
+def test_odd_sizes_that_mmpose_can_do_are_equal():
+    ours, theirs = mmpose_twin(LiteHRNet(TINY), TINY)
+    ours.eval(), theirs.eval()
+    for size in ((253, 189), (96, 127)):
+        x = images(1, 3, *size, dtype=torch.float64)
+        assert difference(ours(x)[0], theirs(x)[0]) <= 1e-10
 
 
 def test_input_is_not_changed():
     x = images(1, 3, 64, 64)
     before = x.clone()
     LiteHRNet(TINY)(x)
-    NaiveLiteHRNet("18")(x)
+    LiteHRNet(tiny("NAIVE"))(x)
     assert torch.equal(x, before)
 
 
@@ -229,22 +202,6 @@ def test_frozen_stages(frozen_stages):
         means = [k for k in before if k.startswith(name) and "running_mean" in k]
         for key in means:
             assert torch.equal(after[key], before[key]) == frozen
-
-
-def test_pretrained_weights(tmp_path):
-    source = sane_weights(LiteHRNet("18"))
-    path = str(tmp_path / "weights.pth")
-    torch.save(
-        {"state_dict": {f"backbone.{k}": v for k, v in source.state_dict().items()}},
-        path,
-    )
-    net = LiteHRNet(
-        "18", init_cfg=dict(type="Pretrained", checkpoint=path, prefix="backbone.")
-    )
-    net.init_weights()
-    given = source.state_dict()
-    for key, value in net.state_dict().items():
-        assert torch.equal(value, given[key])
 
 
 def test_default_initialisation_is_that_of_mmpose():

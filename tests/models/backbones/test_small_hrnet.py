@@ -18,8 +18,6 @@ from tests.models.backbones.reference import (
     sane_weights,
 )
 
-ARCHS = tuple(SmallHRNet.archs)
-
 
 def hrnet_extra(first, num_modules, width):
     """A network in the layout of HRNet's configs."""
@@ -43,8 +41,7 @@ PEERS = {
 }
 
 
-@pytest.mark.parametrize("peer", PEERS)
-@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("arch, peer", [("w16", "mmpose"), ("w18_v2", "mmseg")])
 def test_equals_upstream(arch, peer):
     upstream, kwargs = PEERS[peer]
     theirs = sane_weights(upstream(copy.deepcopy(EXTRAS[arch])).double())
