@@ -14,29 +14,15 @@ from torch import nn
 from torch.ao.quantization import get_default_qconfig_mapping
 from torch.ao.quantization.quantize_fx import prepare_fx
 
-from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from mmlitehrnet.deploy import switch_to_deploy
 from tests.models.backbones.reference import difference, images, sane_weights
-from tests.models.deployed.networks import NETWORKS as SMALL_NETWORKS
+from tests.models.deployed.networks import NETWORKS
 
-NETWORKS = {
-    **{
-        f"Lite-HRNet {arch}": (LiteHRNet, dict(arch=arch))
-        for arch in LiteHRNet.archs
-        if arch != "30"  # more modules of the same kind
-    },
-    "Naive Lite-HRNet": (NaiveLiteHRNet, {}),
-    "Dite-HRNet": (DiteHRNet, {}),
-    "Dite-HRNet, official": (DiteHRNet, dict(context_pooling="official")),
-    "Small HRNet": (SmallHRNet, dict(out_indices=(0, 1, 2, 3))),
-    "Small HRNet, bilinear": (SmallHRNet, dict(upsample="bilinear")),
-}
-FOUR = ("Lite-HRNet 18", "Naive Lite-HRNet", "Dite-HRNet", "Small HRNet")
+FOUR = ("LITE", "NAIVE", "DITE", "SMALL")
 
 
-def make(name):
-    cls, kwargs = NETWORKS[name]
-    return tame(cls(**kwargs))
+def make(kind):
+    return tame(NETWORKS[kind]())
 
 
 def tame(net):
@@ -97,10 +83,12 @@ TRACE = {"dynamo": False} if NEW else {}
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("opset", [None, 11])  # torch's default, mmdeploy's
-@pytest.mark.parametrize("kind", ["LITE", "NAIVE", "DITE", "SMALL"])
+# With torch's default opset, and with mmdeploy's.
+@pytest.mark.parametrize(
+    "kind, opset", [("LITE", None), ("NAIVE", 11), ("DITE", 11), ("SMALL", None)]
+)
 def test_torchs_tracing_exporter_takes_them(kind, opset):
-    net = tame(SMALL_NETWORKS[kind]())
+    net = make(kind)
     dynamic, file = opset is None and kind != "DITE", io.BytesIO()
     torch.onnx.export(
         net,
@@ -124,11 +112,13 @@ def test_torchs_tracing_exporter_takes_them(kind, opset):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("traced", [1, 2])
-@pytest.mark.parametrize("target", [None, "pytorch", "onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    "target, traced",
+    [(None, 1), ("pytorch", 2), ("onnxruntime", 1), ("onnxruntime", 2)],
+)
 def test_no_file_of_a_dite_hrnet_is_wrong_for_more_images(target, traced):
     """Its kernels are those of a number of images: others are right or refused."""
-    net = tame(SMALL_NETWORKS["DITE"]())
+    net = make("DITE")
     net = net if target is None else switch_to_deploy(net, target)
     file, axes = io.BytesIO(), {"images": {0: "batch"}}
     options = dict(input_names=["images"], dynamic_axes=axes, **TRACE)
@@ -156,6 +146,6 @@ def test_no_file_of_a_dite_hrnet_is_wrong_for_more_images(target, traced):
 
 
 def test_layers_that_fx_does_not_enter_keep_their_names():
-    for layer in make("Dite-HRNet").modules():
+    for layer in make("DITE").modules():
         again = pickle.loads(pickle.dumps(type(layer)))
         assert again is type(layer)
