@@ -8,12 +8,11 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from tests.engine.equal_batches import PARTS, STEPS
-from tests.robustness.recipes import CONFIGS, TINY, make_data, small_config
+from tests.engine.equal_batches import NETWORKS, PARTS, STEPS
+from tests.robustness.recipes import CONFIGS, make_data, small_config
 from tests.running import ROOT, mim, run_python
 
 CPU_DISTRIBUTED = ROOT / "configs/_base_/cpu_distributed.py"
-NETWORKS = [(task, backbone) for task in CONFIGS for backbone in TINY]
 TWO = ("--launcher", "pytorch", "--gpus", 2)
 # Of the losses; on the machine that this was written on, they were equal bit for bit.
 TOLERANCE = 1e-4
