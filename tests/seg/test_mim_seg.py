@@ -9,6 +9,7 @@ from PIL import Image
 
 from sample_data import make_cityscapes
 from tests.running import ROOT, check_start, mim, script_of_mim
+from tests.training import on_streets
 
 CONFIG = ROOT / "configs" / "seg" / "litehrnet_18_cityscapes_512x1024.py"
 SIZE = (64, 128)
@@ -25,7 +26,7 @@ def run_seg(verb, *args, options):
 
 
 def as_words(options):
-    return ["--cfg-options", *(f"{key}={value}" for key, value in options.items())]
+    return ["--cfg-options", *(f"{k}={v}".replace(" ", "") for k, v in options.items())]
 
 
 @pytest.fixture(scope="module")
@@ -33,61 +34,45 @@ def options(tmp_path_factory):
     """What makes the real config run on a few tiny streets."""
     data = tmp_path_factory.mktemp("streets") / "data"
     make_cityscapes(data, 2, 2, size=SIZE, quiet=True)
-    height, width = SIZE
-    options = {
-        "model.data_preprocessor.size": f"({height},{width})",
+    return on_streets(data, SIZE) | {
         "train_dataloader.batch_size": 2,
-        "train_dataloader.dataset.pipeline.2.scale": f"({width},{height})",
-        "train_dataloader.dataset.pipeline.3.crop_size": f"({height},{width})",
         "train_cfg.val_interval": 1000,
         "default_hooks.logger.interval": 1,
         "default_hooks.checkpoint.interval": 1,
         "default_hooks.checkpoint.save_best": "None",
-        "tta_pipeline.1.transforms.0.0.scale": f"({width},{height})",
+        "tta_pipeline.1.transforms.0.0.scale": SIZE[::-1],
     }
-    for part in ("train", "val", "test"):
-        options[f"{part}_dataloader.num_workers"] = 0
-        options[f"{part}_dataloader.persistent_workers"] = False
-        options[f"{part}_dataloader.dataset.data_root"] = data
-        if part != "train":
-            scale = f"{part}_dataloader.dataset.pipeline.1.scale"
-            options[scale] = f"({width},{height})"
-    return options
 
 
 @pytest.fixture(scope="module")
-def work_dir(options, tmp_path_factory):
-    """A run of two iterations, stopped and resumed after the first."""
+def checkpoint(options, tmp_path_factory):
+    """What mim leaves after an iteration, and its script, resuming, after another."""
     work_dir = tmp_path_factory.mktemp("run")
     first = {**options, "train_cfg.max_iters": 1}
-    run_seg("train", "--work-dir", work_dir, options=first)
+    log = mim_seg("train", "--work-dir", work_dir, options=first)
+    check_start(log)
+    assert re.search(r"Iter\(train\) \[1/1\]", log)
     assert (work_dir / "last_checkpoint").read_text().endswith("iter_1.pth")
     second = {**options, "train_cfg.max_iters": 2}
     log = run_seg("train", "--work-dir", work_dir, "--resume", options=second)
     assert "resumed epoch: 0, iter: 1" in log
     assert re.search(r"Iter\(train\) \[2/2\]", log)
     assert not re.search(r"Iter\(train\) \[1/2\]", log)
-    return work_dir
+    return work_dir / "iter_2.pth"
 
 
-def test_mim_trains_and_tests(options, tmp_path):
-    one = {**options, "train_cfg.max_iters": 1}
-    log = mim_seg("train", "--work-dir", tmp_path, options=one)
-    check_start(log)
-    assert re.search(r"Iter\(train\) \[1/1\]", log)
-    run = ("--checkpoint", tmp_path / "iter_1.pth", "--work-dir", tmp_path)
+def test_mim_evaluates_what_was_resumed(checkpoint, options, tmp_path):
+    run = ("--checkpoint", checkpoint, "--work-dir", tmp_path)
     log = mim_seg("test", *run, options=options)
     assert re.search(r"Iter\(test\) \[2/2\] .*mIoU: [\d.]+", log)
 
 
-@pytest.mark.parametrize("augmentation", [(), ("--tta",)], ids=["plain", "flip"])
-def test_evaluates_what_was_resumed(augmentation, work_dir, options):
-    run = (work_dir / "iter_2.pth", "--work-dir", work_dir, *augmentation)
-    log = run_seg("test", *run, options=options)
+def test_images_are_mirrored_too(checkpoint, options, tmp_path):
+    log = run_seg("test", checkpoint, "--work-dir", tmp_path, "--tta", options=options)
     assert re.search(r"Iter\(test\) \[2/2\] .*mIoU: [\d.]+", log)
 
 
-def test_label_images_for_the_server(work_dir, options, tmp_path):
+def test_label_images_for_the_server(checkpoint, options, tmp_path):
     out = tmp_path / "labels"
     # The server wants label ids, which need the Cityscapes scripts; without them, train
     # ids are exported.
@@ -97,7 +82,7 @@ def test_label_images_for_the_server(work_dir, options, tmp_path):
         "test_evaluator.type": "CityscapesMetric" if server else "IoUMetric",
         "test_evaluator.format_only": True,
     }
-    run = (work_dir / "iter_2.pth", "--work-dir", work_dir, "--out", out)
+    run = (checkpoint, "--work-dir", tmp_path, "--out", out)
     log = run_seg("test", *run, options=options)
     assert "mIoU:" not in log
     files = sorted(out.glob("*.png"))

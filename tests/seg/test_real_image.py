@@ -1,17 +1,17 @@
 """The real Cityscapes image through dataset class, training and evaluation."""
 
-from pathlib import Path
-
 import pytest
 from mmengine import Config
 from mmengine.runner import Runner
 
-ROOT = Path(__file__).parents[2]
+from tests.running import ROOT
+from tests.training import on_streets
+
 CONFIG = ROOT / "configs" / "seg" / "litehrnet_18_cityscapes_512x1024.py"
 DATA = ROOT.parent / "shared" / "data" / "cityscapes"
 #: Height and width of the image.
 SIZE = (128, 256)
-ITERATIONS = 40
+ITERATIONS = 20
 
 pytestmark = pytest.mark.skipif(
     not DATA.is_dir(), reason="the real image, ../shared/data/cityscapes, is not here"
@@ -20,27 +20,18 @@ pytestmark = pytest.mark.skipif(
 
 def test_learns_the_real_image(tmp_path):
     cfg = Config.fromfile(CONFIG)
-    size = SIZE[::-1]
-    options = {
+    options = on_streets(DATA, SIZE) | {
         "work_dir": str(tmp_path),
         "randomness.seed": 0,
-        "model.data_preprocessor.size": SIZE,
         "train_cfg.max_iters": ITERATIONS,
         "train_cfg.val_interval": 1000,
         "default_hooks.checkpoint.save_best": None,
         "train_dataloader.batch_size": 1,
         "train_dataloader.dataset.data_prefix.img_path": "leftImg8bit/val",
         "train_dataloader.dataset.data_prefix.seg_map_path": "gtFine/val",
-        "train_dataloader.dataset.pipeline.2.scale": size,
         "train_dataloader.dataset.pipeline.2.ratio_range": (1.0, 1.0),
-        "train_dataloader.dataset.pipeline.3.crop_size": SIZE,
         "train_dataloader.dataset.pipeline.4.prob": 0.0,
-        "test_dataloader.dataset.pipeline.1.scale": size,
     }
-    for part in ("train", "val", "test"):
-        options[f"{part}_dataloader.num_workers"] = 0
-        options[f"{part}_dataloader.persistent_workers"] = False
-        options[f"{part}_dataloader.dataset.data_root"] = str(DATA)
     cfg.merge_from_dict(options)
     runner = Runner.from_cfg(cfg)
     runner.train()
