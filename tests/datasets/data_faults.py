@@ -164,7 +164,7 @@ POSE_FAULTS = {
         lambda folder: resize(1, 1)(pose_image(folder)),
         r"001\.jpg: the image is of \(1, 1\) pixels.*says \(96, 96\)",
     ),
-    "image 10000x10000": Fault(scale(pose_image, 10_000, 10_000), TRAINS),
+    "image 3000x3000": Fault(scale(pose_image, 3000, 3000), TRAINS),
     "no visible keypoint": Fault(person(keypoints=[0] * 51, num_keypoints=0), TRAINS),
     "keypoints unlabelled, counted as labelled": Fault(
         person(keypoints=lambda k: [v * (n % 3 != 2) for n, v in enumerate(k)]), TRAINS
@@ -254,9 +254,9 @@ SEG_FAULTS = {
     "image and labels 1x1": Fault(
         both(resize(1, 1)), r"leftImg8bit\.png with \S+labelTrainIds\.png: ValueError"
     ),
-    "image and labels 10000x10000": Fault(
+    "image and labels 3000x3000": Fault(
         lambda folder: [
-            save_as(path(folder), Image.new(mode, (10_000, 10_000)))
+            save_as(path(folder), Image.new(mode, (3000, 3000)))
             for path, mode in ((street_image, "RGB"), (labels, "L"))
         ],
         TRAINS,
