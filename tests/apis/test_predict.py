@@ -326,7 +326,7 @@ def test_frames_of_a_video_are_grey_where_the_images_are(tmp_path):
         np.testing.assert_array_equal(one, cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
 
 
-@pytest.mark.parametrize("case", LOADED)
+@pytest.mark.parametrize("case", ["8 of 16 bits", "four channels"])
 def test_streets_in_pictures_loaded_as_the_config_says(case, tmp_path):
     kind, loading, channels, size = LOADED[case]
     config, checkpoint = tmp_path / "seg.py", tmp_path / "seg.pth"

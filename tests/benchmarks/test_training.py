@@ -37,14 +37,13 @@ def test_modes_are_what_their_names_say():
 
 
 def test_table_and_json(tmp_path, capsys):
-    arguments = ["--batches", "2", "3", "--modes", "eager", "channels-last"]
+    arguments = ["--batches", "2", "3", "--modes", "channels-last"]
     assert training.main([*SHORT, *arguments, "--out", str(tmp_path)]) == 0
     result = json.loads((tmp_path / "training.json").read_text())
     rows = result["rows"]
     expected = [
-        [batch, mode, name]
+        [batch, "channels-last", name]
         for batch in (2, 3)
-        for mode in ("eager", "channels-last")
         for name in (BASELINE, "Lite-HRNet-18")
     ]
     assert [[row["batch"], row["mode"], row["network"]] for row in rows] == expected

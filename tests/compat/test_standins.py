@@ -1,7 +1,5 @@
 """Stand-ins are found where the real modules are missing, and only there."""
 
-import pytest
-
 from tests.running import ROOT, run_python
 
 PTH = ROOT / "requirements/mmlitehrnet_standins.pth"
@@ -79,16 +77,15 @@ UNLOADABLE = {
 }
 
 
-@pytest.mark.parametrize("loads", [True, False])
-def test_an_xtcocotools_that_cannot_be_loaded_counts_as_missing(tmp_path, loads):
+def test_an_xtcocotools_that_cannot_be_loaded_counts_as_missing(tmp_path):
     folder = tmp_path / "xtcocotools"
     folder.mkdir()
     for name, text in UNLOADABLE.items():
-        (folder / name).write_text("" if loads else text)
+        (folder / name).write_text(text)
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import mmlitehrnet; "
         "import xtcocotools.coco; print(xtcocotools.coco.__file__)"
     )
     (found,) = run_python("-W", "ignore", "-c", code).stdout.splitlines()[-1:]
-    assert found.startswith(str(tmp_path)) == loads
+    assert not found.startswith(str(tmp_path))
     assert found.endswith("xtcocotools/coco.py")
