@@ -5,7 +5,6 @@ import torch
 from mmengine.runner import Runner
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
-from tests.robustness.long_run import run
 from tests.robustness.recipes import TINY, make_data, small_config
 
 BACKBONES = {
@@ -116,8 +115,3 @@ def test_bfloat16_follows_float32(data, tmp_path):
     # Single losses are of different, randomly changed images.
     assert sum(full[1:]) / (STEPS - 1) < 0.9 * full[0]
     assert all(value.dtype != torch.bfloat16 for value in others.values())
-
-
-def test_the_long_run_measures(tmp_path):
-    result = run(tmp_path, 4, "float32", num_train=2, num_val=1)
-    assert result["iters"] == 4 and result["peak_mib"] > 100
