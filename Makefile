@@ -4,6 +4,8 @@
 # Both make the environment first, if these pins have none yet: CPython 3.11 to 3.13 and
 # today's torch, installed from wheels. `make demo-seg` is the same for segmentation, on
 # generated streets.
+#   make test-fast     run the tests but for those with mim, packages, killed processes,
+#                      trainings of full size and compilers
 #   make docs-check    run every command of the documentation that can be run on one
 #                      machine, in a short form
 #   make wheel-check   install the wheel by pip into a fresh environment, and train there
@@ -18,7 +20,7 @@ VENV := .venv$(if $(filter-out default,$(STACK)),-$(STACK))
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-seg test docs-check wheel-check mmdeploy-check ncnn-check rtmlib-check lint format env clean
+.PHONY: help demo demo-seg test test-fast docs-check wheel-check mmdeploy-check ncnn-check rtmlib-check lint format env clean
 
 help:
 	@sed -n '1,/^SHELL/{/^#/s/^# \{0,1\}//p}' Makefile
@@ -35,6 +37,9 @@ demo-seg: env
 # The linters are those of the default stack.
 test: $(if $(filter default,$(STACK)),lint,env)
 	python -m pytest -n auto --dist worksteal tests
+
+test-fast: env
+	python -m pytest -n auto --dist worksteal -m "not slow" tests
 
 docs-check: env
 	python -m tests.docs.run_all

@@ -20,6 +20,7 @@ def demo(tmp_path, monkeypatch):
     return tool
 
 
+@pytest.mark.slow
 def test_interrupted_generation_is_repeated(demo, tmp_path, monkeypatch):
     def interrupted(*command):
         (tmp_path / "data/sample_coco.partial").mkdir(parents=True)

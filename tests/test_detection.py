@@ -1,10 +1,13 @@
 """A detector's config trains and is tested through mim."""
 
+import pytest
+
 from sample_data import make_coco
 from tests.generated_data import add_instances
 from tests.running import ROOT, check_start, mim
 
 
+@pytest.mark.slow
 def test_mim_trains_and_tests(tmp_path):
     add_instances(make_coco(tmp_path / "data/coco", 4, 2, quiet=True))
     config = ROOT / "configs/det/litehrnet_18_gfl_person_416x416.py"

@@ -34,6 +34,7 @@ def folder(tmp_path_factory):
 
 
 # One through mim; its scripts do the same in this process, without its imports.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, score, run",
     [

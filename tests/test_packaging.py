@@ -50,6 +50,8 @@ FOLDERS = (
 TOOLS = ("complexity", "convert_checkpoint", "export_onnx", "predict")
 BUILD_SDIST = "from setuptools import build_meta; build_meta.build_sdist('dist')"
 
+pytestmark = pytest.mark.slow
+
 
 def run(*args, cwd, **env):
     done = subprocess.run(

@@ -49,6 +49,7 @@ def test_images_are_normalised_as_those_of_the_pose_configs():
         assert ours.data_preprocessor[key] == pytest.approx(theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config, new",
     [

@@ -50,6 +50,7 @@ SLEEP = "import subprocess as s, sys; s.run([sys.executable, '-c', '{}'])"
 LATER = 'import time, pathlib; time.sleep(5); pathlib.Path(r"{}").touch()'
 
 
+@pytest.mark.slow
 def test_summary_tells_what_came_of_each_step(tmp_path, monkeypatch, capsys):
     touched = tmp_path / "touched"
     part = {

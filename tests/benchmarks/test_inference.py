@@ -57,6 +57,7 @@ def test_lower_precision_is_another_runtime():
     assert 0 < (found - expected).abs().max() < 0.1 * expected.abs().max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["onnxruntime-int8", "openvino-int8"])
 def test_integers_are_another_runtime(runtime):
     network = TensorMode(build("Small HRNet-W16", (64, 32)))
@@ -66,6 +67,7 @@ def test_integers_are_another_runtime(runtime):
     assert 1e-4 < (found - expected).abs().max() / expected.abs().max() < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "runtime", ["pytorch", "onnxruntime", "onnxruntime-1-thread", "openvino"]
 )
@@ -101,6 +103,7 @@ def test_every_cuda_runtime_is_there_in_every_precision():
     }
 
 
+@pytest.mark.slow
 def test_table_json_and_plot(tmp_path, capsys, monkeypatch):
     def wait(network, images):
         return lambda num_threads: lambda: sleep(1e-3)
@@ -136,6 +139,7 @@ def test_table_json_and_plot(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "inference.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_persons_are_measured_from_an_image_to_keypoints(tmp_path, monkeypatch):
     """By the runner in all its ways, by MMPose, and by rtmlib if it is installed."""
     monkeypatch.setattr(persons, "SIZE", (64, 32))

@@ -51,6 +51,7 @@ def test_nodes_of_known_times():
     assert node_table(times, rows=9).endswith("| Conv | 2 | 3.00 | 30% |")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["pytorch", "onnxruntime", "openvino"])
 def test_inference_is_profiled(runtime, tmp_path, capsys):
     arguments = ["--profile", "--runtimes", runtime, "--sizes", "64x32"]
@@ -63,6 +64,7 @@ def test_inference_is_profiled(runtime, tmp_path, capsys):
     assert "conv" in page.lower()
 
 
+@pytest.mark.slow
 def test_training_is_profiled(capsys):
     arguments = ["--profile", "--device", "cpu", "--batches", "2", "--size", "64x32"]
     assert training.main([*arguments, "--modes", "eager", *TINY]) == 0

@@ -36,6 +36,7 @@ def test_modes_are_what_their_names_say():
         assert (mode.precision is torch.float16) == ("fp16" in name)
 
 
+@pytest.mark.slow
 def test_table_and_json(tmp_path, capsys):
     arguments = ["--batches", "2", "3", "--modes", "channels-last"]
     assert training.main([*SHORT, *arguments, "--out", str(tmp_path)]) == 0

@@ -31,6 +31,7 @@ def found(tmp_path_factory) -> dict[str, np.ndarray]:
         return dict(file)
 
 
+@pytest.mark.slow
 def test_operators_agree_with_compiled_ones(found):
     with np.load(REFERENCE) as file:
         expected = dict(file)

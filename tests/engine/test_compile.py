@@ -25,6 +25,7 @@ def recording(graph, inputs):
     return graph.forward
 
 
+@pytest.mark.slow
 def test_option_of_mmengine(tmp_path):
     """Moving data samples, and steps of the optimizer, are left out."""
     torch.manual_seed(0)
@@ -103,6 +104,7 @@ def test_option_of_mmengine_takes_any_model(tmp_path):
 
 
 # torch 2.1 cannot compile the recomputation of blocks.
+@pytest.mark.slow
 @pytest.mark.skipif(
     digit_version(torch.__version__) < digit_version("2.6"), reason="needs torch >= 2.6"
 )

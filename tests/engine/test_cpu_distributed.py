@@ -17,6 +17,8 @@ TWO = ("--launcher", "pytorch", "--gpus", 2)
 # Of the losses; on the machine that this was written on, they were equal bit for bit.
 TOLERANCE = 1e-4
 
+pytestmark = pytest.mark.slow
+
 
 def free_port() -> int:
     with socket.socket() as probe:

@@ -67,6 +67,7 @@ def test_efficient_evaluation_of_mmengine_has_equal_gradients(name):
             assert torch.allclose(ours.grad, theirs.grad, 1e-6, 1e-9 * largest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOUR)
 def test_fx_quantisation_prepares_them(name):
     net = make(name)
@@ -111,6 +112,7 @@ def test_torchs_tracing_exporter_takes_them(kind, opset):
         assert noise < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "target, traced",

@@ -59,6 +59,7 @@ def losses_and_weights(data, work_dir, steps=2, **changes):
     return log, model.state_dict()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run(data, tmp_path):
     same = dict(randomness=dict(seed=0, deterministic=True))
     try:
@@ -99,6 +100,7 @@ def test_checkpointing_lowers_the_memory(name):
     assert little < 0.75 * much
 
 
+@pytest.mark.slow
 def test_bfloat16_follows_float32(data, tmp_path):
     full, weights = losses_and_weights(data, tmp_path / "1", STEPS)
     half, others = losses_and_weights(

@@ -40,6 +40,7 @@ def test_only_the_type_changes_to_small_hrnet(pretrained, tmp_path):
     assert logits.shape == (1, 19, 16, 16)
 
 
+@pytest.mark.slow
 def test_trains_and_tests(tmp_path):
     streets = make_cityscapes(tmp_path / "data", 2, 2, size=SIZE, quiet=True)
     path = tmp_path / "fcn_ditehrnet.py"

@@ -14,6 +14,8 @@ from tests.training import on_streets
 CONFIG = ROOT / "configs" / "seg" / "litehrnet_18_cityscapes_512x1024.py"
 SIZE = (64, 128)
 
+pytestmark = pytest.mark.slow
+
 
 def mim_seg(verb, *args, options):
     """Run mim on the config and return what it printed."""

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_learns_the_real_image(tmp_path):
     cfg = Config.fromfile(CONFIG)
     options = on_streets(DATA, SIZE) | {

@@ -18,6 +18,7 @@ from tests.robustness.tiny_runner import Line, tiny_runner
 from tests.running import run_python
 
 
+@pytest.mark.slow
 def test_a_run_killed_ten_times_ends_with_all_its_steps(tmp_path):
     work_dir = tmp_path / "work"
     done = run_python("-m", "tests.engine.hooks.killed_runs", work_dir, timeout=300)
