@@ -1,5 +1,6 @@
 """Complexity: the papers' counter, what is executed, and the papers' tables."""
 
+import copy
 import re
 import runpy
 import sys
@@ -12,7 +13,7 @@ from torch import nn
 
 import paper_tables
 from mmlitehrnet import LiteHRNet
-from mmlitehrnet.apis.model import config_input_size, load_config, network_from_config
+from mmlitehrnet.apis.model import config_input_size, load_config
 from mmlitehrnet.complexity import (
     Cost,
     call_on,
@@ -24,6 +25,8 @@ from mmlitehrnet.complexity import (
     total,
 )
 from paper_tables import DITE_CELLS, NETWORKS, SMALL, PoseNetwork, compare
+from tests.models.backbones.test_lite_hrnet import NAIVE_WIDTHS, mmpose_extra
+from tests.models.backbones.test_small_hrnet import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 ROWS = {row.name: row for row in NETWORKS + DITE_CELLS}
@@ -53,54 +56,16 @@ def test_a_row_that_is_off_is_seen():
     assert not off.agrees
 
 
-# The networks that MMPose has too: MMPose's arguments, ours, joints of the head.
-def lite_extra(num_modules, module_type="LITE", widths=(40, 80, 160, 320)):
-    return dict(
-        stem=dict(stem_channels=32, out_channels=32, expand_ratio=1),
-        num_stages=3,
-        stages_spec=dict(
-            num_modules=num_modules,
-            num_branches=(2, 3, 4),
-            num_blocks=(2, 2, 2),
-            module_type=(module_type,) * 3,
-            with_fuse=(True,) * 3,
-            reduce_ratios=(8, 8, 8),
-            num_channels=(widths[:2], widths[:3], widths),
-        ),
-        with_head=True,
-    )
-
-
-def hrnet_extra():
-    stages = dict(
-        stage1=dict(
-            num_modules=1,
-            num_branches=1,
-            block="BOTTLENECK",
-            num_blocks=(1,),
-            num_channels=(32,),
-        )
-    )
-    for k in (2, 3, 4):
-        stages[f"stage{k}"] = dict(
-            num_modules=1,
-            num_branches=k,
-            block="BASIC",
-            num_blocks=(2,) * k,
-            num_channels=(16, 32, 64, 128)[:k],
-        )
-    return stages
-
-
+# The networks that MMPose has too: its class and arguments, the head's width.
 MMPOSE_TWINS = {
-    "Lite-HRNet-18": ("LiteHRNet", lite_extra((2, 4, 2)), 40),
-    "Lite-HRNet-30": ("LiteHRNet", lite_extra((3, 8, 3)), 40),
+    "Lite-HRNet-18": ("LiteHRNet", mmpose_extra(), 40),
+    "Lite-HRNet-30": ("LiteHRNet", mmpose_extra((3, 8, 3)), 40),
     "Naive Lite-HRNet-18": (
         "LiteHRNet",
-        lite_extra((2, 4, 2), "NAIVE", (30, 60, 120, 240)),
+        mmpose_extra(module_type="NAIVE", widths=NAIVE_WIDTHS),
         30,
     ),
-    "Small HRNet-W16": ("HRNet", hrnet_extra(), 16),
+    "Small HRNet-W16": ("HRNet", EXTRAS["w16"], 16),
 }
 
 
@@ -108,7 +73,7 @@ def mmpose_network(name):
     import mmpose.models.backbones as theirs
 
     kind, extra, width = MMPOSE_TWINS[name]
-    backbone = getattr(theirs, kind)(extra)
+    backbone = getattr(theirs, kind)(copy.deepcopy(extra))
     backbone.out_channels = (width,)
     return PoseNetwork(backbone, 17)
 
@@ -267,39 +232,9 @@ def test_parts_sum_up_to_the_whole():
     ]
 
 
-def seg_config(**preprocessor):
-    norm_cfg = dict(type="SyncBN")
-    head = dict(
-        type="FCNHead", channels=8, num_convs=1, num_classes=19, concat_input=False
-    )
-    head.update(norm_cfg=norm_cfg)
-    model = dict(
-        type="EncoderDecoder",
-        data_preprocessor=dict(type="SegDataPreProcessor", **preprocessor),
-        backbone=dict(
-            type="LiteHRNet", norm_cfg=norm_cfg, out_indices=(0, 1), with_head=True
-        ),
-        decode_head=dict(in_channels=40, in_index=0, **head),
-        auxiliary_head=dict(in_channels=40, in_index=1, **head),
-    )
-    imports = dict(imports=["mmlitehrnet"])
-    return Config(dict(model=model, default_scope="mmseg", custom_imports=imports))
-
-
-def test_segmentors_are_measured_too():
-    cfg = seg_config(size=(64, 128))
-    assert config_input_size(cfg) == (64, 128)
-    network = network_from_config(cfg)
-    parts = measure(network, call_on(network, config_input_size(cfg)))
-    assert parts["decode_head"].macs == 16 * 32 * (9 * 40 * 8 + 8 * 19)
-    # Only training runs the auxiliary head.
-    assert parts["auxiliary_head"].macs == parts["auxiliary_head"].flops == 0
-    assert parts["auxiliary_head"].params == parts["decode_head"].params
-
-
 def test_a_config_without_a_size_is_an_error():
     with pytest.raises(ValueError, match="input size"):
-        config_input_size(seg_config())
+        config_input_size(Config(dict(model=dict())))
 
 
 def run_tool(monkeypatch, capsys, *args):

@@ -42,19 +42,6 @@ def test_left_is_on_the_right_of_the_image_when_facing_the_viewer(pose):
                 assert sign * (left[0] - right[0]) > 0
 
 
-def test_limbs_keep_their_length_and_knees_bend_backwards():
-    flip = np.array([1, -1, 1])  # from image axes to right-handed ones
-    for seed in range(100):
-        figure = people.sample_figure(np.random.default_rng(seed), (0, 0), 100)
-        joints = {name: joint * flip for name, joint in figure.joints.items()}
-        across = joints["left_hip"] - joints["right_hip"]
-        for side in ("left", "right"):
-            hip, knee, ankle = (joints[f"{side}_{j}"] for j in ("hip", "knee", "ankle"))
-            assert 20 < np.linalg.norm(hip - knee) < 30
-            assert 20 < np.linalg.norm(knee - ankle) < 30
-            assert np.cross(knee - hip, ankle - knee) @ across > -1e-3
-
-
 def test_visibility_says_what_the_picture_shows(crowds):
     """2: on the person; 0: outside or on the far side of the head; else 1."""
     counted = np.zeros(3)
@@ -74,14 +61,6 @@ def test_visibility_says_what_the_picture_shows(crowds):
                     assert view.mask[y, x]
     share = counted / counted.sum()
     assert share[2] > 0.5 and share.min() > 0.03
-
-
-def test_people_overlap_and_are_truncated_at_times(crowds):
-    views = [view for _, views in crowds for view in views]
-    assert 2 <= len(views) / len(crowds) <= 4
-    assert 0.05 < np.mean([view.visible < 0.95 for view in views]) < 0.7
-    assert np.mean([view.visible > 0.5 for view in views]) > 0.8
-    assert 0 < np.mean([view.flags["left_ankle"] == 0 for view in views]) < 0.5
 
 
 def test_a_person_is_labelled_where_it_is_drawn():
