@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
@@ -57,6 +58,9 @@ HARM = {
         getattr, HistoryBuffer, "mean", state=(None, {"__defaults__": (1,)})
     ),
     "memory as objects": lambda path: Call(np.ndarray, (1,), "O", b"\1" * 8),
+    "memory as an object": lambda path: Call(
+        np.float32(1).__reduce__()[0], np.dtype("O"), b"\1" * 8
+    ),
     "array of objects": lambda path: np.array([Call(os.system, touch(path))]),
     "array of records": lambda path: np.zeros(2, [("a", "f8")]),
     "array of dates": lambda path: np.array(["2026-01-02"], "M8[D]"),
@@ -64,6 +68,7 @@ HARM = {
         np.dtype, "U4", state=(3, "<", None, ("a",), {"a": (np.dtype("O"), 0)})
     ),
     "call of a defaultdict": lambda path: collections.defaultdict(path.touch),
+    "a whole model": lambda path: torch.nn.ReLU(),
     "masked array": lambda path: np.ma.zeros(2),
     "schedule called": lambda path: Call(OneCycleParamScheduler, object, "lr", 1.0),
     "config of code": lambda path: ConfigDict(a=Call(os.system, touch(path))),

@@ -216,6 +216,15 @@ def test_no_operation_of_a_pickle_runs_or_changes_anything(name, tmp_path):
     assert methods.items() <= HistoryBuffer._statistics_methods.items()
 
 
+def test_what_a_file_has_made_is_not_called(tmp_path):
+    """PyTorch's devices can be called, for example."""
+    device = b"ctorch\ndevice\nX\x03\x00\x00\x00cpu\x85R"
+    program = b"\x80\x02" + device + b"ccollections\nOrderedDict\n\x85R."
+    (tmp_path / "a.pdparams").write_bytes(program)
+    with pytest.raises(CheckpointError, match=r"it calls device\(type='cpu'\)"):
+        load_checkpoint(tmp_path / "a.pdparams")
+
+
 @pytest.mark.parametrize("code", [*NUMBERS, "U4"])
 def test_files_cannot_change_what_arrays_consist_of(code, tmp_path):
     before, path = np.dtype(code).__reduce__(), tmp_path / "checkpoint.pth"
