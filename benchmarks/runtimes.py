@@ -233,7 +233,6 @@ RUNTIMES: dict[str, Runtime] = {
     "pytorch": Runtime(_eager),
     "compile": Runtime(_compiled),
     "onnxruntime": Runtime(_onnxruntime, "onnxruntime", node_times=_onnxruntime_nodes),
-    "onnxruntime-1-thread": Runtime(_onnxruntime, "onnxruntime-1-thread"),
     "openvino": Runtime(_openvino, "openvino", node_times=_openvino_nodes),
     "pytorch-bf16": Runtime(_eager, dtype=torch.bfloat16),
     "openvino-bf16": Runtime(

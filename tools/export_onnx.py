@@ -37,7 +37,7 @@ from mmlitehrnet.deploy.export import (
 )
 from mmlitehrnet.deploy.ncnn import export_ncnn
 from mmlitehrnet.deploy.quantization import PRECISIONS, check_precision
-from mmlitehrnet.models.deployed.forms import FORMS
+from mmlitehrnet.models.deployed.form import FORMS
 
 #: Suffix of the file to write -> those of all files that are written.
 FILES = {".onnx": [".onnx"], ".param": [".param", ".bin"]}

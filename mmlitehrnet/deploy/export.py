@@ -20,8 +20,7 @@ from torch import Tensor, nn
 
 from ..models.backbones.arguments import check_count, check_flag, is_int
 from ..models.backbones.high_resolution import HighResolutionNet
-from ..models.deployed.forms import find_form
-from ..models.layers.channel_weighting import CrossResolutionWeighting
+from ..models.deployed.form import find_form
 from ..models.layers.context_modeling import DenseContextModeling
 from ..models.layers.dynamic_conv import DynamicConv2d
 from .model import deploy_model, find_backbone
@@ -138,9 +137,8 @@ def check_arguments(
             "the model's backbone has been switched to deploy: export the trained "
             "one, which is switched to the target's form"
         )
-    even_sizes = dynamic_size
     if target is not None:
-        even_sizes |= find_form(target, dynamic=False).even_sizes
+        find_form(target, backbone)  # which knows it
     check_count("batch_size", batch_size)
     check_flag("dynamic_batch", dynamic_batch)
     check_flag("dynamic_size", dynamic_size)
@@ -154,12 +152,10 @@ def check_arguments(
             f"input_size must be a height and a width in pixels, got {input_size}"
         )
     divisor = backbone.size_divisor
-    if even_sizes and any(side % divisor for side in input_size):
-        pools = _has(backbone, CrossResolutionWeighting, DenseContextModeling)
-        other = "; export the trained network, or target='pytorch', at a fixed size"
+    if dynamic_size and any(side % divisor for side in input_size):
         raise ValueError(
-            f"input_size must hold multiples of {divisor} for this target or "
-            f"dynamic_size, got {tuple(input_size)}{'' if pools else other}"
+            f"input_size must hold multiples of {divisor} for dynamic_size, got "
+            f"{tuple(input_size)}"
         )
     if target is None and dynamic_size:
         raise ValueError(
@@ -272,10 +268,8 @@ def export_onnx(
         part = Path(folder, path.name)
         trained, deployed = Network(model, before).eval(), model
         if target is not None:
-            dynamic = _has(backbone, DynamicConv2d)
             form = replace(
-                find_form(target, dynamic, None if varies else batch_size),
-                even_sizes=fits,
+                find_form(target, backbone, None if varies else batch_size),
                 dynamic_batch=dynamic_batch,
                 dynamic_size=dynamic_size,
             )

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..models.backbones.high_resolution import HighResolutionNet
 from ..models.deployed.fold import fold_norms
-from ..models.deployed.forms import Form
+from ..models.deployed.form import Form
 
 
 def switch_to_deploy(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.fx
@@ -11,10 +11,7 @@ from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..deployed.forms import Form, find_form
-from ..deployed.network import DeployedNet
 from ..layers.activation_checkpointing import run_checkpointed
-from ..layers.dynamic_conv import DynamicConv2d
 from ..layers.fusion import HRNET, FirstBranch, Fusion
 from ..layers.iterative_head import IterativeHead
 from ..layers.norm import batches_counted_together, replace_norm
@@ -30,6 +27,9 @@ from .arguments import (
     is_int,
 )
 from .specs import StageSpec
+
+if TYPE_CHECKING:
+    from ..deployed.form import Form
 
 torch.fx.wrap("check_image")  # It looks at the input: one node in a graph.
 
@@ -217,7 +217,7 @@ class HighResolutionNet(BaseModule):
         for branches in [every] * (stage.num_modules - 1) + [outputs]:
             fusion = None
             if stage.has_fusion:
-                fusion = Fusion(
+                fusion = Fusion.build(
                     self.step,
                     self.widths(stage),
                     branches,
@@ -337,19 +337,17 @@ class HighResolutionNet(BaseModule):
         good = test_cfg is None or isinstance(test_cfg, dict)
         check(good, "test_cfg", "a dict or None (target names a runtime)", test_cfg)
         check_count("batch_size", batch_size)
-        dynamic = any(isinstance(part, DynamicConv2d) for part in self.modules())
-        form = find_form(target, dynamic, batch_size)
+        # Only who switches a network needs it.
+        from ..deployed.form import find_form
+        from ..deployed.network import DeployedNet
+
+        form = find_form(target, self, batch_size)
         if self.deploy:
             right = f"{self._target!r}, to which the network is switched already"
             check(target == self._target, "target", right, target)
             return
         deployed = DeployedNet(
-            self.stem_layers(),
-            list(self._parts()),
-            self._positions,
-            self.in_channels,
-            self.size_divisor,
-            form,
+            self.stem_layers(), self._parts(), self._positions, self.in_channels, form
         ).lay_out(next(self.parameters()))
         for name in list(self._modules):
             delattr(self, name)

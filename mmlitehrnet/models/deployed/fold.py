@@ -1,9 +1,9 @@
-"""Batch normalisation folded into the convolution before it."""
+"""Batch normalisation and activations folded into the convolution before them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -11,22 +11,77 @@ from mmcv.cnn import ConvModule
 from mmcv.cnn.bricks.wrappers import Conv2d
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..layers.depthwise import DepthwiseConv2d
+from ..layers.dynamic_conv import DynamicConv2d
 
 #: Layers that compute a convolution and no more, as subclasses might.
 CONVS = (nn.Conv2d, Conv2d, DepthwiseConv2d)
-ACTIVATIONS: dict[type, str] = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid"}
+#: Layers that may follow a convolution.
+ACTIVATIONS = (nn.ReLU, nn.Sigmoid)
 
 
-class Affine(NamedTuple):
-    """What a layer of batch normalisation does in evaluation: ``scale * x + bias``."""
+class Folded(NamedTuple):
+    """A convolution with all that follows it.
 
-    scale: Tensor
+    Attributes:
+        weight: Kernel (out, in / groups, k, k), or the kernels of a dynamic convolution
+            (K, out, in / groups, k, k); float64.
+        bias: Bias (out,), float64.
+        stride: Stride of both axes.
+        depthwise: Whether each channel has its own filter.
+        act: Class of the activation, if there is one.
+    """
+
+    weight: Tensor
     bias: Tensor
+    stride: tuple[int, int] = (1, 1)
+    depthwise: bool = False
+    act: type[nn.Module] | None = None
+
+    @property
+    def width(self) -> int:
+        """Number of channels that come out."""
+        return len(self.bias)
+
+    def then(self, scale: Tensor, bias: Tensor) -> Folded:
+        """Fold in what follows: ``scale * x + bias``."""
+        weight = self.weight * scale.view(-1, 1, 1, 1)
+        return self._replace(weight=weight, bias=self.bias * scale + bias)
 
 
-def norm_affine(norm: nn.Module) -> Affine:
+def block_diagonal(convs: Sequence[Folded]) -> Folded:
+    """One 1x1 convolution for several that each have channels of their own."""
+    weight = torch.block_diag(*(c.weight.flatten(1) for c in convs))
+    bias = torch.cat([c.bias for c in convs])
+    return convs[0]._replace(weight=weight[..., None, None], bias=bias)
+
+
+def fold(layers: Any) -> list[Folded]:
+    """Read the convolutions of a chain, with what follows each one folded in.
+
+    Args:
+        layers: A module or a sequence of modules.
+
+    Raises:
+        TypeError: If a layer is of a kind that cannot be deployed.
+        ValueError: If a convolution has a geometry that cannot be.
+    """
+    convs: list[Folded] = []
+    for layer in _leaves(layers):
+        if isinstance(layer, (nn.Conv2d, DynamicConv2d)):
+            convs.append(_read_conv(layer))
+        elif not convs or convs[-1].act:
+            raise TypeError(f"no convolution before {layer} to fold it into")
+        elif isinstance(layer, ACTIVATIONS):
+            convs[-1] = convs[-1]._replace(act=type(layer))
+        else:
+            convs[-1] = convs[-1].then(*read_norm(layer))
+    return convs
+
+
+def read_norm(norm: nn.Module) -> tuple[Tensor, Tensor]:
     """Scale and bias (float64) of batch normalisation in evaluation.
 
     Raises:
@@ -42,61 +97,29 @@ def norm_affine(norm: nn.Module) -> Affine:
     bias = torch.zeros_like(scale)
     if norm.affine:
         scale, bias = scale * _read(norm.weight), _read(norm.bias)
-    return Affine(scale, bias - _read(norm.running_mean) * scale)
+    return scale, bias - _read(norm.running_mean) * scale
 
 
 def _read(values: Any) -> Tensor:
     return values.detach().cpu().double()
 
 
-class Folded(NamedTuple):
-    """A convolution with all that follows it.
-
-    Attributes:
-        weight: Kernel (out, in / groups, k, k), float64.
-        bias: Bias (out,), float64.
-        stride: Stride of both axes.
-        depthwise: Whether each channel has its own filter.
-        act: None, 'relu' or 'sigmoid'.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    stride: int = 1
-    depthwise: bool = False
-    act: str | None = None
-
-    def then(self, affine: Affine) -> Folded:
-        """Fold an affine map of the output."""
-        shape = (-1, *[1] * (self.weight.dim() - 1))
-        return self._replace(
-            weight=self.weight * affine.scale.view(shape),
-            bias=self.bias * affine.scale + affine.bias,
-        )
-
-
-def read_conv(conv: Any) -> Folded:
-    """Weights of a convolution as the backbones use them.
-
-    Raises:
-        TypeError: If it is another layer than a 2D convolution.
-        ValueError: If its geometry is not that of the backbones.
-    """
+def _read_conv(conv: Any) -> Folded:
+    if isinstance(conv, DynamicConv2d):
+        weight = _read(conv.aggregation.weight)
+        bias = weight.new_zeros(weight.shape[1])
+        return Folded(weight, bias, conv.stride, conv.groups > 1)
     if type(conv) not in CONVS or isinstance(conv.padding, str):
         raise TypeError(f"only 2D convolutions can be deployed, got {conv}")
-    depthwise = conv.groups == conv.in_channels == conv.out_channels and (
-        conv.groups > 1 or conv.kernel_size != (1, 1)
-    )
+    depthwise = 1 < conv.groups == conv.in_channels == conv.out_channels
     side = conv.kernel_size[0]
-    expected = dict(
+    for name, value in dict(
         kernel_size=(side, side),
         padding=(side // 2, side // 2),
-        stride=(conv.stride[0],) * 2,
         dilation=(1, 1),
         padding_mode="zeros",
         groups=conv.in_channels if depthwise else 1,
-    )
-    for name, value in expected.items():
+    ).items():
         if getattr(conv, name) != value:
             raise ValueError(
                 f"a convolution with {name}={getattr(conv, name)} cannot be deployed, "
@@ -104,57 +127,35 @@ def read_conv(conv: Any) -> Folded:
             )
     weight = _read(conv.weight)
     bias = weight.new_zeros(len(weight)) if conv.bias is None else _read(conv.bias)
-    return Folded(weight, bias, conv.stride[0], depthwise)
+    return Folded(weight, bias, conv.stride, depthwise)
 
 
-def leaves(module: Any) -> Iterator[nn.Module]:
-    """The layers of a chain, in the order in which they run.
-
-    Raises:
-        TypeError: If the module is no chain of known layers.
-    """
-    if isinstance(module, nn.Sequential):
-        parts = list(module)
-    elif isinstance(module, ConvModule):
-        if module.order != ("conv", "norm", "act") or module.with_spectral_norm:
-            raise TypeError(f"cannot deploy a layer with order={module.order}")
-        parts = [module.conv]
-        parts += [module.norm] if module.with_norm else []
-        parts += [module.activate] if module.with_activation else []
-    elif isinstance(module, nn.Identity):
-        return
+def _leaves(layers: Any) -> Iterator[nn.Module]:
+    """The layers of a chain, in the order in which they run."""
+    if isinstance(layers, ConvModule):
+        if layers.order != ("conv", "norm", "act") or layers.with_spectral_norm:
+            raise TypeError(f"cannot deploy a layer with order={layers.order}")
+        parts = [layers.conv]
+        parts += [layers.norm] if layers.with_norm else []
+        parts += [layers.activate] if layers.with_activation else []
+    elif isinstance(layers, (nn.Sequential, list, tuple)):
+        parts = list(layers)
     else:
-        yield module
+        if not isinstance(layers, nn.Identity):
+            yield layers
         return
     for part in parts:
-        yield from leaves(part)
-
-
-def folded_chain(module: nn.Module) -> list[Folded]:
-    """The convolutions of a chain, each with what follows it folded in."""
-    convs: list[Folded] = []
-    for layer in leaves(module):
-        acts = (a for kind, a in ACTIVATIONS.items() if isinstance(layer, kind))
-        act = next(acts, None)
-        if isinstance(layer, nn.Conv2d):
-            convs.append(read_conv(layer))
-        elif not convs or convs[-1].act:
-            raise TypeError(f"no convolution before {layer} to fold it into")
-        elif act:
-            convs[-1] = convs[-1]._replace(act=act)
-        else:
-            convs[-1] = convs[-1].then(norm_affine(layer))
-    return convs
+        yield from _leaves(part)
 
 
 @torch.no_grad()
 def fold_norms(module: nn.Module) -> nn.Module:
     """Fold batch normalisation into the convolution before it, in place.
 
-    Covers ``mmcv.cnn.ConvModule`` (convolution, normalisation, activation) and
-    neighbours in an ``nn.Sequential``: the heads of MMPose and MMSegmentation.
-    Everything else is left as it is: transposed convolutions, and convolutions that
-    are in several places, as heads share them that have normalisations of their own.
+    Covers ``mmcv.cnn.ConvModule`` and neighbours in an ``nn.Sequential``: the heads of
+    MMPose and MMSegmentation. Everything else is left as it is, transposed
+    convolutions among it. A convolution that is in several places, as heads share them
+    that have normalisations of their own, becomes several.
 
     Args:
         module: Any module in evaluation mode.
@@ -162,32 +163,14 @@ def fold_norms(module: nn.Module) -> nn.Module:
     Returns:
         The module.
     """
-    places = Counter(child for part in module.modules() for child in _children(part))
-    for part in module.modules():
-        if isinstance(part, ConvModule):
-            usual = part.order == ("conv", "norm", "act") and places[part.conv] == 1
-            if part.with_norm and usual and _fold_pair(part.conv, part.norm):
-                setattr(part, part.norm_name, nn.Identity())
-        elif isinstance(part, nn.Sequential):
-            for k in range(len(part) - 1):
-                if places[part[k]] == 1 and _fold_pair(part[k], part[k + 1]):
-                    part[k + 1] = nn.Identity()
+    for part in list(module.modules()):
+        usual = getattr(part, "order", None) == ("conv", "norm", "act")
+        if not (usual if isinstance(part, ConvModule) else type(part) is nn.Sequential):
+            continue
+        children: list[tuple[str, Any]] = list(part._modules.items())
+        for (key, conv), (name, norm) in pairwise(children):
+            foldable = isinstance(norm, _BatchNorm) and norm.track_running_stats
+            if type(conv) in CONVS and foldable:
+                setattr(part, key, fuse_conv_bn_eval(conv, norm))
+                setattr(part, name, nn.Identity())
     return module
-
-
-def _children(module: nn.Module) -> list[nn.Module | None]:
-    """What a module holds; one thing as often as it does."""
-    return list(module._modules.values())
-
-
-def _fold_pair(conv: Any, norm: nn.Module) -> bool:
-    if type(conv) not in CONVS:
-        return False
-    if not isinstance(norm, _BatchNorm) or not norm.track_running_stats:
-        return False
-    scale, bias = norm_affine(norm)
-    if conv.bias is not None:
-        bias = bias + _read(conv.bias) * scale
-    conv.weight.copy_(_read(conv.weight) * scale.view(-1, 1, 1, 1))
-    conv.bias = nn.Parameter(bias.to(conv.weight), requires_grad=False)
-    return True

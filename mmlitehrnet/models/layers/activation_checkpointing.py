@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -13,6 +13,9 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
 from .tracing import is_compiling
+
+if TYPE_CHECKING:
+    from ..deployed.form import Form
 
 
 @contextmanager
@@ -79,3 +82,14 @@ class Blocks(nn.Sequential):
         for block in self:
             x = run_checkpointed(block, x, self.with_cp)
         return x
+
+    def deploy(self, orders: Any, form: Form) -> tuple[nn.Module, Any]:
+        """Inference form, and the order or orders of what comes out."""
+        blocks: list[Any] = list(self)
+        if getattr(blocks[0], "deploys_together", False):
+            return blocks[0].deploy_together(blocks, orders, form)
+        modules = []
+        for block in blocks:
+            module, orders = block.deploy(orders, form)
+            modules.append(module)
+        return nn.Sequential(*modules), orders

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.fx
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
@@ -14,7 +15,11 @@ from .depthwise import depthwise_convs
 from .norm import BN
 from .per_branch import PerBranch
 from .shuffle import ChannelSplitBlock
-from .tracing import average_pool, size_of
+from .tracing import average_pool, size_of, upsample
+
+if TYPE_CHECKING:
+    from ..deployed.form import Form
+    from ..deployed.orders import ChannelOrder
 
 SPATIAL_REDUCTION = 4
 
@@ -45,6 +50,7 @@ class ConditionalChannelWeighting(ChannelSplitBlock):
         norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
+        self.deploys_together = cross_resolution and spatial
         halves = [c // 2 for c in channels]
         cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         self.cross_resolution_weighting = (
@@ -64,6 +70,24 @@ class ConditionalChannelWeighting(ChannelSplitBlock):
         xs = self.cross_resolution_weighting(xs)
         xs = self.depthwise_convs(xs)
         return self.spatial_weighting(xs)
+
+    @staticmethod
+    def deploy_together(
+        blocks: Sequence[Any], orders: list[ChannelOrder], form: Form
+    ) -> tuple[nn.Module, list[ChannelOrder]]:
+        """Inference form of a module's blocks, and the orders of what comes out."""
+        deployed = []
+        for block in blocks:
+            halves = [order.second_half() for order in orders]
+            cross = block.cross_resolution_weighting.deploy_weights(halves, form)
+            convs, halves = block.depthwise_convs.deploy(halves, form)
+            spatial = form.attentions(
+                [(part.conv1, part.conv2) for part in block.spatial_weighting], halves
+            )
+            deployed.append(nn.ModuleList([cross, convs, spatial]))
+            orders = [order.shuffled(half) for order, half in zip(orders, halves)]
+        sizes = [order.size for order in orders]
+        return WeightedBlocks(deployed, sizes, form.broadcasts), orders
 
 
 class CrossResolutionWeighting(nn.Module):
@@ -97,10 +121,50 @@ class CrossResolutionWeighting(nn.Module):
 
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
-        *higher, lowest = xs
-        pooled = [average_pool(x, size_of(lowest)) for x in higher]
-        weights = self.conv2(self.conv1(torch.cat([*pooled, lowest], dim=1)))
+        weights = self.conv2(self.conv1(pool_branches(xs)))
         return multiply_upsampled(xs, weights.split(self.channels, dim=1))
+
+    def deploy_weights(self, halves: list[ChannelOrder], form: Form) -> nn.Module:
+        """Inference form of what maps pooled maps to weights."""
+        return form.attentions([(self.conv1, self.conv2)], halves)
+
+    def deploy(
+        self, halves: list[ChannelOrder], form: Form
+    ) -> tuple[nn.Module, list[ChannelOrder]]:
+        """Inference form, and the orders of what comes out."""
+        sizes = [half.size for half in halves]
+        return CrossWeighting(self.deploy_weights(halves, form), sizes), halves
+
+
+class CrossWeighting(nn.Module):
+    """The inference form of weighting across resolutions.
+
+    Args:
+        weights: Maps the pooled maps to maps of weights.
+        sizes: Widths of the branch maps.
+    """
+
+    def __init__(self, weights: nn.Module, sizes: list[int]) -> None:
+        super().__init__()
+        self.weights = weights
+        self.sizes = sizes
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
+        weights = self.weights(pool_branches(xs))
+        return multiply_upsampled(xs, split_to(weights, self.sizes))
+
+
+def split_to(weights: list[Tensor], sizes: list[int]) -> Sequence[Tensor]:
+    """Give each branch its weights, which come as one map or one for each branch."""
+    return weights if len(weights) == len(sizes) else weights[0].split(sizes, dim=1)
+
+
+def pool_branches(xs: Sequence[Tensor]) -> Tensor:
+    """Average branch maps to the lowest resolution, concatenated."""
+    *higher, lowest = xs
+    pooled = [average_pool(x, size_of(lowest)) for x in higher]
+    return torch.cat([*pooled, lowest], dim=1)
 
 
 def multiply_upsampled(xs: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
@@ -114,10 +178,7 @@ def multiply_upsampled(xs: Sequence[Tensor], weights: Sequence[Tensor]) -> list[
         Maps of the shapes of ``xs``.
     """
     *higher, lowest = xs
-    products = [
-        x * F.interpolate(weights[k], size_of(x), mode="nearest")
-        for k, x in enumerate(higher)
-    ]
+    products = [x * upsample(weights[k], size_of(x)) for k, x in enumerate(higher)]
     return [*products, lowest * weights[len(higher)]]
 
 
@@ -151,8 +212,92 @@ class SpatialWeighting(nn.Module):
         """Map (N, C, H, W) to (N, C, H, W)."""
         return x * self.conv2(self.conv1(self.global_avgpool(x)))
 
+    def deploy(self, half: ChannelOrder, form: Form) -> tuple[nn.Module, ChannelOrder]:
+        """Inference form, and the order of what comes out."""
+        attention = form.attention([[self.conv1, self.conv2]], half, half)
+        return DeployedSpatialWeighting(attention, form.broadcasts), half
+
+
+class DeployedSpatialWeighting(nn.Module):
+    """The inference form of the spatial weighting of a branch.
+
+    Args:
+        attention: Maps averages to weights.
+        broadcasts: Whether the weights are broadcast over the map.
+    """
+
+    def __init__(self, attention: nn.Module, broadcasts: bool) -> None:
+        super().__init__()
+        self.attention = attention
+        self.broadcasts = broadcasts
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        weight = self.attention(F.adaptive_avg_pool2d(x, 1))
+        return x * (weight if self.broadcasts else upsample(weight, size_of(x)))
+
 
 def spatial_weightings(channels: Sequence[int]) -> PerBranch:
     """Spatial weighting of each branch."""
     # nn.Conv2d whatever conv_cfg says, as in the code of existing checkpoints.
     return PerBranch(SpatialWeighting(c) for c in channels)
+
+
+def global_averages(pooled: Tensor, xs: Sequence[Tensor]) -> Tensor:
+    """Averages over all positions of branch maps, concatenated.
+
+    Args:
+        pooled: The maps at the lowest resolution, concatenated. Where that divides
+            their sizes, its averages are theirs.
+        xs: The maps.
+    """
+    sizes, (height, width) = [size_of(x) for x in xs], size_of(pooled)
+    if all(h % height == 0 and w % width == 0 for h, w in sizes):
+        return F.adaptive_avg_pool2d(pooled, 1)
+    return torch.cat([F.adaptive_avg_pool2d(x, 1) for x in xs], dim=1)
+
+
+torch.fx.wrap("global_averages")  # It asks for sizes: one node in a graph.
+
+
+class WeightedBlocks(nn.Module):
+    """The inference form of a module's blocks with channel weighting.
+
+    The spatial weights of one block are multiplied into the cross-resolution weights
+    of the next at the lowest resolution, so that a map is multiplied once for both, and
+    averages over all positions are taken from the pooled maps.
+
+    Args:
+        blocks: Cross-resolution weights, convolutions and spatial weights of each.
+        sizes: Widths of the branch maps.
+        broadcasts: Whether weights are broadcast over maps.
+    """
+
+    def __init__(
+        self, blocks: Sequence[nn.Module], sizes: list[int], broadcasts: bool
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.sizes = sizes
+        self.broadcasts = broadcasts
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
+        pooled = pool_branches(xs)
+        spatial: list[Tensor] = []
+        for block in self.blocks:
+            cross, convs, attention = block.children()
+            if spatial:
+                spatial = [self._expand(s, size_of(pooled)) for s in spatial]
+                pooled = pooled * torch.cat(spatial, dim=1)
+            weights = cross(pooled)
+            if spatial:
+                weights = [w * s for w, s in zip(weights, spatial)]
+            xs = convs(multiply_upsampled(xs, split_to(weights, self.sizes)))
+            pooled = pool_branches(xs)
+            spatial = attention(global_averages(pooled, xs))
+        weights = split_to(spatial, self.sizes)
+        return [x * self._expand(weights[k], size_of(x)) for k, x in enumerate(xs)]
+
+    def _expand(self, weight: Tensor, size: tuple[int, int]) -> Tensor:
+        return weight if self.broadcasts else upsample(weight, size)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.fx
@@ -12,7 +14,12 @@ from torch import Tensor, nn
 
 from .channel_weighting import multiply_upsampled
 from .norm import BN, build_norm
+from .per_branch import PerBranch
 from .tracing import average_pool, is_compiling, make_fx_leaf, size_of
+
+if TYPE_CHECKING:
+    from ..deployed.form import Form
+    from ..deployed.orders import ChannelOrder
 
 
 def _channel_attention(
@@ -147,20 +154,39 @@ class DenseContextModeling(nn.Module):
             build_conv_layer(conv_cfg, c, 1, 1) for c in channels
         )
         self.conv_mask[-1].requires_grad_(False)
-        self.channel_attention = _channel_attention(
+        # 'official' sums depend on the order of the channels in memory.
+        self.reorder: nn.Module | None = None
+        self.channel_attention: nn.Module = _channel_attention(
             total, total // reduction, conv_cfg, norm_cfg
         )
 
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
-        *higher, lowest = xs
+        *higher, lowest = xs if self.reorder is None else self.reorder(xs)
         size = size_of(lowest)
         pooled = [
-            masked_sums(x, _softmax_mask(conv(x)), size, self.pooling)
-            for x, conv in zip(higher, self.conv_mask)
+            masked_sums(y, _softmax_mask(conv(x)), size, self.pooling)
+            for x, y, conv in zip(xs, higher, self.conv_mask)
         ]
         weights = self.channel_attention(torch.cat([*pooled, lowest], dim=1))
         return multiply_upsampled(xs, weights.split(self.channels, dim=1))
+
+    def deploy(
+        self, halves: list[ChannelOrder], form: Form
+    ) -> tuple[nn.Module, list[ChannelOrder]]:
+        """Inference form, and the orders of what comes out."""
+        module = copy.deepcopy(self)
+        masks = zip(self.conv_mask, halves)
+        one = halves[0].natural(1)
+        module.conv_mask = nn.ModuleList(form.chain(m, h, one)[0] for m, h in masks)
+        read = halves
+        if self.pooling == "official" and not all(half.is_natural for half in halves):
+            module.reorder = PerBranch(form.reorder(half) for half in halves)
+            read = [half.natural(half.width) for half in halves]
+        into, out = (orders[0].followed_by(*orders[1:]) for orders in (read, halves))
+        module.channel_attention = form.attention([self.channel_attention], into, out)
+        module.channels = tuple(half.size for half in halves)
+        return module, halves
 
 
 class GlobalContextModeling(nn.Module):
@@ -198,3 +224,37 @@ class GlobalContextModeling(nn.Module):
         mask = self.conv_mask(x).flatten(2).softmax(dim=2)
         pooled = x.flatten(2) @ mask.transpose(1, 2)
         return self.bn(x * self.channel_attention(pooled[..., None]))
+
+    def deploy(self, half: ChannelOrder, form: Form) -> tuple[nn.Module, ChannelOrder]:
+        """Inference form, and the order of what comes out."""
+        mask, _ = form.chain(self.conv_mask, half, half.natural(1))
+        attention = form.attention([self.channel_attention], half, half)
+        scale, bias = form.read_norm(self.bn)
+        scale, bias = half.select(scale, fill=1.0), half.select(bias) * half.scale
+        return DeployedGlobalContext(mask, attention, scale, bias), half
+
+
+class DeployedGlobalContext(nn.Module):
+    """The inference form of global context modeling.
+
+    Args:
+        mask: Maps (N, C, H, W) to the logits of a mask (N, 1, H, W).
+        attention: Maps sums (N, C, 1, 1) to weights.
+        scale: Scale (C,) of the normalisation.
+        bias: Bias (C,) of the normalisation.
+    """
+
+    def __init__(
+        self, mask: nn.Module, attention: nn.Module, scale: Tensor, bias: Tensor
+    ) -> None:
+        super().__init__()
+        self.mask = mask
+        self.attention = attention
+        self.scale = nn.Parameter(scale.view(1, -1, 1, 1))
+        self.bias = nn.Parameter(bias.view(1, -1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        mask = self.mask(x).flatten(2).softmax(dim=2)
+        pooled = x.flatten(2) @ mask.transpose(1, 2)
+        return x * (self.attention(pooled[..., None]) * self.scale) + self.bias

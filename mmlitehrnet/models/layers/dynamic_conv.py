@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +13,13 @@ from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg, depthwise_conv2d
 from .norm import BN, build_norm
-from .shuffle import interleave
+from .shuffle import ChannelShuffle, interleave
 from .tracing import make_fx_leaf, size_of
+
+if TYPE_CHECKING:
+    from ..deployed.fold import Folded
+    from ..deployed.form import Form
+    from ..deployed.orders import ChannelOrder
 
 ATTENTION_REDUCTION = 4
 
@@ -187,6 +193,21 @@ class DynamicConvNorm(nn.Module):
         """Map (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
         return self.activate(self.bn(self.conv(x)))
 
+    def deploy(self, order: ChannelOrder, form: Form) -> tuple[nn.Module, ChannelOrder]:
+        """Inference form, and the order of what comes out."""
+        layers = [self.conv, self.bn, self.activate]
+        if not isinstance(self.conv, DynamicConv2d):
+            return form.chain(layers, order)
+        (conv,) = form.fold(layers)
+        out = form.natural(conv.width)
+        kernels = out.select(conv.weight, dim=1)
+        if not conv.depthwise:
+            kernels = order.select(kernels, dim=2)
+        owner = out.seen_as(torch.zeros_like(out.channel)).channel
+        attention = kernel_attention([self.conv.attention], order, owner, form)
+        bias = out.select(conv.bias)
+        return DeployedDynamicConv(conv, kernels, bias, attention, form), out
+
 
 class DynamicSplitConv(nn.Module):
     """Depthwise convolutions of growing kernels on groups of channels (DSC).
@@ -232,3 +253,132 @@ class DynamicSplitConv(nn.Module):
             return self.conv[0](x)
         groups = x.chunk(len(self.conv), dim=1)
         return interleave(*(conv(groups[k]) for k, conv in enumerate(self.conv)))
+
+    def deploy(self, half: ChannelOrder, form: Form) -> tuple[nn.Module, ChannelOrder]:
+        """Inference form, and the order of what comes out.
+
+        One depthwise convolution: smaller kernels are padded to the largest.
+        """
+        parts: list[Any] = list(self.conv)
+        convs = [form.fold([part.conv, part.bn])[0] for part in parts]
+        count, side = len(convs), convs[-1].weight.shape[-1]
+        weights = [
+            F.pad(c.weight, [(side - c.weight.shape[-1]) // 2] * 4) for c in convs
+        ]
+        bias = torch.cat([conv.bias for conv in convs])
+        group = half.channel.div(len(bias) // count, rounding_mode="floor")
+        rest = half.channel % (len(bias) // count)
+        out = half.seen_as(rest * count + group)
+        if convs[0].weight.dim() == 4:
+            conv = convs[0]._replace(weight=torch.cat(weights), bias=bias)
+            layer: nn.Module = form.depthwise(conv, half)
+        else:
+            kernels = half.select(torch.cat(weights, dim=1), dim=1)
+            # Other channels pass: the weights of all their kernels are 1.
+            kernels[0, half.missing, :, side // 2, side // 2] = 1
+            attention = kernel_attention(
+                [part.conv.attention for part in parts],
+                half,
+                half.seen_as(group).channel,
+                form,
+            )
+            bias = half.select(bias) * half.scale
+            layer = DeployedDynamicConv(convs[0], kernels, bias, attention, form)
+        if count > 1 and half.is_natural:  # Nobody looks where its channels are.
+            return nn.Sequential(layer, ChannelShuffle(count)), half
+        return layer, out
+
+
+def kernel_attention(
+    parts: Sequence[KernelAttention], into: ChannelOrder, owner: Tensor, form: Form
+) -> nn.Module:
+    """Inference form of the attentions of convolutions of channels of their own.
+
+    Args:
+        parts: The attentions.
+        into: Order of all their inputs.
+        owner: For each position of the output, which of them it comes from, or -1.
+        form: Form of the network.
+
+    Returns:
+        What maps averages (N, in, 1, 1) to one weight for each kernel and position,
+        (N, K * out, 1, 1).
+    """
+    layers = [[p.conv1, p.bn, nn.ReLU(), p.conv2, nn.Sigmoid()] for p in parts]
+    count = parts[0].conv2.out_channels
+    rows = [torch.where(owner < 0, owner, owner * count + k) for k in range(count)]
+    return form.attention(layers, into, into.of(torch.cat(rows)))
+
+
+class DeployedDynamicConv(nn.Module):
+    """The inference form of dynamic convolution.
+
+    ``(sum_n a_n W_n) * x = sum_n a_n (W_n * x)``: with all kernels convolved and the
+    results weighted, neither the number of samples nor any shape depends on the data,
+    and every convolution has a constant kernel. For a single sample, and where the form
+    is for several, it is cheaper to sum the kernels.
+
+    Args:
+        conv: The trained network's, for its geometry.
+        kernels: Kernels (K, out, in / groups, k, k).
+        bias: Bias (out,).
+        attention: Maps the averages (N, in, 1, 1) to one weight for each kernel and
+            output channel, (N, K * out, 1, 1).
+        form: Form of the network.
+    """
+
+    def __init__(
+        self,
+        conv: Folded,
+        kernels: Tensor,
+        bias: Tensor,
+        attention: nn.Module,
+        form: Form,
+    ) -> None:
+        super().__init__()
+        make_fx_leaf(self)
+        self.kernels = nn.Parameter(kernels.contiguous())
+        self.bias = nn.Parameter(bias)
+        self.attention = attention
+        self.activate = nn.Identity() if conv.act is None else conv.act(inplace=True)
+        self.stride, self.padding = conv.stride, kernels.shape[-1] // 2
+        self.groups = len(bias) if conv.depthwise else 1
+        self.form = form
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args) -> nn.Module:
+        return super()._apply(kernels_as_rows(fn), *args)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in, H, W) to (N, out, H / stride, W / stride)."""
+        weights = self.attention(F.adaptive_avg_pool2d(x, 1))
+        # TorchScript would keep the number of samples that it was traced with, and
+        # take another one without complaint; a file's is fixed, or not aggregated.
+        traced = torch.jit.is_tracing() and not torch.onnx.is_in_onnx_export()
+        fixed = not (traced or self.form.dynamic_batch)
+        if fixed and (self.form.splits or x.shape[0] == 1):
+            return self.activate(self._with_summed_kernels(x, weights))
+        return self.activate(self._with_each_kernel(x, weights))
+
+    def _with_summed_kernels(self, x: Tensor, weights: Tensor) -> Tensor:
+        # A file for a fixed number of images then refuses another one.
+        samples = int(x.shape[0]) if torch.jit.is_tracing() else x.shape[0]
+        weights = weights.view(samples, *self.kernels.shape[:2], 1, 1, 1)
+        kernels = (weights * self.kernels).sum(1)
+        if samples == 1:
+            return self._conv(x, kernels[0], self.bias)
+        # Samples as groups of channels, each with kernels of its own.
+        rows, bias = x.reshape(1, -1, *x.shape[2:]), self.bias.repeat(samples)
+        y = self._conv(rows, kernels.flatten(0, 1), bias, samples * self.groups)
+        return y.reshape(samples, -1, *y.shape[2:])
+
+    def _with_each_kernel(self, x: Tensor, weights: Tensor) -> Tensor:
+        total = self.bias.view(-1, 1, 1)
+        for kernel, weight in zip(self.kernels, weights.chunk(len(self.kernels), 1)):
+            total = total + self._conv(x, kernel) * weight
+        return total
+
+    def _conv(
+        self, x: Tensor, kernel: Tensor, bias: Tensor | None = None, groups: int = 0
+    ) -> Tensor:
+        groups = groups or self.groups
+        return F.conv2d(x, kernel, bias, self.stride, self.padding, groups=groups)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.fx
@@ -14,7 +14,11 @@ from torch import Tensor, nn
 
 from .norm import BN
 from .resolution_paths import ConvStep, downsampling_path, pointwise_path
-from .tracing import size_of
+from .tracing import size_of, upsample
+
+if TYPE_CHECKING:
+    from ..deployed.form import Form
+    from ..deployed.orders import ChannelOrder
 
 
 def upsample_bilinear(x: Tensor, like: Tensor, factor: int) -> Tensor:
@@ -26,11 +30,34 @@ def upsample_bilinear(x: Tensor, like: Tensor, factor: int) -> Tensor:
     height, width = size_of(x)
     for size in ((height * factor, width * factor), size_of(like)):
         if size_of(x) != size:
-            x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+            x = upsample(x, size, "bilinear", align_corners=False)
     return x
 
 
-torch.fx.wrap("upsample_bilinear")  # It asks for sizes: one node in a graph.
+def add_upsampled(maps: Sequence[Tensor]) -> Tensor:
+    """Add maps of ever lower resolutions, upsampled (nearest) to the first one's.
+
+    Where each size is twice the next, upsampling by a factor is that factor's steps of
+    two, and what comes from further down is added before the next step: only one map
+    is upsampled to each resolution.
+    """
+    sizes = [size_of(x) for x in maps]
+    steps = zip(sizes, sizes[1:])
+    if not all((h, w) == (2 * low[0], 2 * low[1]) for (h, w), low in steps):
+        terms = [upsample(x, sizes[0]) for x in maps[1:]]
+        total = terms[0]
+        for term in [*terms[1:], maps[0]]:
+            total = total.add_(term)
+        return total
+    *higher, total = maps
+    for x in reversed(higher):
+        total = upsample(total, size_of(x)).add_(x)
+    return total
+
+
+# They ask for sizes: one node in a graph of torch.fx.
+torch.fx.wrap("upsample_bilinear")
+torch.fx.wrap("add_upsampled")
 #: How fusions can upsample.
 UPSAMPLING = ("nearest", "bilinear")
 
@@ -92,18 +119,28 @@ class Fusion(nn.ModuleList):
     h = s_0 or h = relu(s_0); see :class:`FirstBranch`. Each path is computed once.
 
     Args:
-        step: One downsampling step, of :mod:`.resolution_paths`.
-        channels: Widths of the branches.
-        outputs: Indices of the branches to compute; only their paths exist.
+        rows: For each branch the paths to it, none where it is not computed.
+        outputs: Indices of the branches that are given out.
         first_branch: How branch 0 is treated: ``HRNET``, ``LITE_HRNET`` or
             ``DITE_HRNET``.
         upsampling: One of ``UPSAMPLING``.
-        conv_cfg: Config of the convolution layers.
-        norm_cfg: Config of the normalisation layers.
     """
 
     def __init__(
         self,
+        rows: Iterable[nn.ModuleList],
+        outputs: Sequence[int],
+        first_branch: FirstBranch = HRNET,
+        upsampling: str = "nearest",
+    ) -> None:
+        super().__init__(rows)
+        self.outputs = tuple(outputs)
+        self.first_branch = first_branch
+        self.upsampling = upsampling
+
+    @classmethod
+    def build(
+        cls,
         step: ConvStep,
         channels: Sequence[int],
         outputs: Sequence[int],
@@ -111,11 +148,18 @@ class Fusion(nn.ModuleList):
         upsampling: str = "nearest",
         conv_cfg: dict | None = None,
         norm_cfg: dict = BN,
-    ) -> None:
-        super().__init__()
-        self.outputs = tuple(outputs)
-        self.first_branch = first_branch
-        self.upsampling = upsampling
+    ) -> Fusion:
+        """Build the fusion of branches of given widths.
+
+        Args:
+            step: One downsampling step, of :mod:`.resolution_paths`.
+            channels: Widths of the branches.
+            outputs: Indices of the branches to compute; only their paths exist.
+            first_branch: How branch 0 is treated.
+            upsampling: One of ``UPSAMPLING``.
+            conv_cfg: Config of the convolution layers.
+            norm_cfg: Config of the normalisation layers.
+        """
         computed = {*outputs} if first_branch.seen == "input" else {0, *outputs}
         cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
 
@@ -128,9 +172,9 @@ class Fusion(nn.ModuleList):
                 step, channels[j], channels[i], i - j, last_relu=False, **cfgs
             )
 
-        for i in range(len(channels)):
-            columns = range(len(channels)) if i in computed else ()
-            self.append(nn.ModuleList(path(i, j) for j in columns))
+        every = range(len(channels))
+        rows = [[path(i, j) for j in every] if i in computed else [] for i in every]
+        return cls(map(nn.ModuleList, rows), outputs, first_branch, upsampling)
 
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map all branch maps to those of ``outputs``, in that order."""
@@ -154,13 +198,38 @@ class Fusion(nn.ModuleList):
             term = paths[j](xs[j])
             if j > i:
                 term = self._upsample(term, xs[i], 2 ** (j - i))
-            total, weight = torch.add(term, total, alpha=weight), 1
+            total, weight = term + total * weight if weight > 1 else term + total, 1
         return total if weight == 1 else total * weight  # of a single branch
 
     def _upsample(self, x: Tensor, like: Tensor, factor: int) -> Tensor:
         if self.upsampling == "bilinear":
             return upsample_bilinear(x, like, factor)
-        return F.interpolate(x, size=size_of(like), mode="nearest")
+        return upsample(x, size_of(like))
+
+    def deploy(
+        self, orders: list[ChannelOrder], form: Form
+    ) -> tuple[DeployedFusion, list[ChannelOrder]]:
+        """Inference form, and the orders of what comes out."""
+        weight, seen = self.first_branch
+        first, *others = orders
+        # 2 x_0 + ... is computed as x_0 + .../2, and its readers take it double.
+        results = [first._replace(scale=first.scale / weight), *others]
+        given = [first if seen == "input" else results[0], *others]
+        factors = [weight] + [1] * len(others)
+        rows = [
+            [
+                path if i == j else form.chain(path, order, results[i], factor)[0]
+                for j, (path, order, factor) in enumerate(zip(paths, given, factors))
+            ]
+            for i, paths in enumerate(self.rows())
+        ]
+        fusion = DeployedFusion(
+            map(nn.ModuleList, rows),
+            self.outputs,
+            FirstBranch(1, seen),
+            self.upsampling,
+        )
+        return fusion, [results[i] for i in self.outputs]
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         # Checkpoints of networks that compute every branch stay loadable.
@@ -170,3 +239,19 @@ class Fusion(nn.ModuleList):
         if unused:
             drop_unused_keys(state_dict, unused, prefix.rstrip("."))
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class DeployedFusion(Fusion):
+    """A fusion that upsamples one map to each resolution."""
+
+    def _sum(self, i: int, paths: nn.ModuleList, xs: list[Tensor]) -> Tensor:
+        terms = [path(x) for path, x in zip(paths, xs)]
+        total, lower = terms[i], terms[i + 1 :]
+        if lower and self.upsampling == "nearest":
+            total = add_upsampled([total, *lower])
+        elif lower:
+            for k, term in enumerate(lower):
+                total = total + self._upsample(term, xs[i], 2 ** (k + 1))
+        for term in terms[:i]:
+            total = term.add_(total)
+        return total

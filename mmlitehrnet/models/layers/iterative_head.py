@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg
 from .fusion import drop_unused_keys
 from .norm import BN
-from .tracing import size_of
+from .tracing import size_of, upsample
+
+if TYPE_CHECKING:
+    from ..deployed.form import Form
+    from ..deployed.orders import ChannelOrder
 
 
 def _separable_conv(
@@ -38,12 +42,6 @@ def _separable_conv(
     )
 
 
-def upsample_aligned(x: Tensor, like: Tensor) -> Tensor:
-    """Interpolate to the size of ``like``, corners aligned."""
-    size = size_of(like)
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
-
-
 class IterativeHead(nn.Module):
     """Depthwise-separable convolution, upsampling, addition, for each branch in turn.
 
@@ -55,20 +53,13 @@ class IterativeHead(nn.Module):
         projects: What each branch goes through, from the lowest resolution up.
         num_branches: Number of branches that checkpoints may have projects of;
             default: that of ``projects``.
-        upsample: Maps a result and the next branch's map to the result at its size.
     """
 
-    def __init__(
-        self,
-        projects: Iterable[nn.Module],
-        num_branches: int = 0,
-        upsample: Callable[[Tensor, Tensor], Tensor] = upsample_aligned,
-    ) -> None:
+    def __init__(self, projects: Iterable[nn.Module], num_branches: int = 0) -> None:
         super().__init__()
         # From the lowest resolution up, as the names of checkpoints have it.
         self.projects = nn.ModuleList(projects)
         self.num_branches = num_branches
-        self.upsample = upsample
 
     @classmethod
     def build(
@@ -104,9 +95,26 @@ class IterativeHead(nn.Module):
         results: list[Tensor] = []
         for x, project in zip(reversed(xs), self.projects):
             if results:
-                x = x + self.upsample(results[-1], x)
+                size = size_of(x)
+                x = x + upsample(results[-1], size, "bilinear", align_corners=True)
             results.append(project(x))
         return results[::-1]
+
+    def deploy(
+        self, orders: list[ChannelOrder], form: Form
+    ) -> tuple[IterativeHead, list[ChannelOrder]]:
+        """Inference form, and the orders of what comes out."""
+        lowest_first = orders[::-1]
+        projects, results = [], []
+        for k, project in enumerate(self.projects):
+            # What comes out is added to the next branch; the last one goes out.
+            out = orders[0].natural(form.fold(project)[-1].width)
+            if k < len(self.projects) - 1:
+                out = lowest_first[k + 1]
+            path, out = form.chain(project, lowest_first[k], out)
+            projects.append(path)
+            results.append(out)
+        return IterativeHead(projects), results[::-1]
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         # Checkpoints of networks that compute every branch stay loadable.

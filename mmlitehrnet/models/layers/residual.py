@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch.nn.functional as F
 from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
 from .norm import BN, build_norm
+
+if TYPE_CHECKING:
+    from ..deployed.form import Form
+    from ..deployed.orders import ChannelOrder
 
 
 class ResidualBlock(nn.Module):
@@ -63,6 +69,31 @@ class ResidualBlock(nn.Module):
             if k < len(self.convs):
                 y = F.relu(y, inplace=True)
         return F.relu(y + self.downsample(x), inplace=True)
+
+    def deploy(self, order: ChannelOrder, form: Form) -> tuple[nn.Module, ChannelOrder]:
+        """Inference form, and the order of what comes out."""
+        layers: list[nn.Module] = []
+        for k in range(1, len(self.convs) + 1):
+            layers += [getattr(self, f"conv{k}"), getattr(self, f"bn{k}"), nn.ReLU()]
+        shortcut: nn.Module = nn.Identity()
+        out = order
+        if not isinstance(self.downsample, nn.Identity):
+            shortcut, out = form.chain(self.downsample, order)
+        path, out = form.chain(layers[:-1], order, out)
+        return DeployedResidual(path, shortcut), out
+
+
+class DeployedResidual(nn.Module):
+    """A path and a shortcut around it."""
+
+    def __init__(self, path: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.path = path
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in, H, W) to (N, out, H, W)."""
+        return F.relu(self.path(x).add_(self.shortcut(x)), inplace=True)
 
 
 class BasicBlock(ResidualBlock):

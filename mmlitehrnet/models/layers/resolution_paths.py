@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg
 from .norm import BN, build_norm
+
+if TYPE_CHECKING:
+    from ..deployed.form import Form
+    from ..deployed.orders import ChannelOrder
 
 # (in_channels, out_channels, stride, relu, conv_cfg, norm_cfg) -> layers
 ConvStep = Callable[..., list]
@@ -167,3 +171,16 @@ class Transition(nn.ModuleList):
         """Map the branch maps of one stage to those that the next one starts with."""
         lowest = len(xs) - 1
         return [layer(xs[min(i, lowest)]) for i, layer in enumerate(self)]
+
+    def deploy(
+        self, orders: list[ChannelOrder], form: Form
+    ) -> tuple[Transition, list[ChannelOrder]]:
+        """Inference form, and the orders of what comes out."""
+        layers, results = [], []
+        for i, layer in enumerate(self):
+            order = orders[min(i, len(orders) - 1)]
+            if not isinstance(layer, nn.Identity):
+                layer, order = form.chain(layer, order)
+            layers.append(layer)
+            results.append(order)
+        return Transition(layers), results

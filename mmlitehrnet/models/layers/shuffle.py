@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmcv.cnn import ConvModule
@@ -11,6 +13,10 @@ from torch import Tensor, nn
 from .depthwise import depthwise_cfg
 from .norm import BN
 from .tracing import size_of
+
+if TYPE_CHECKING:
+    from ..deployed.form import Form
+    from ..deployed.orders import ChannelOrder
 
 
 def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
@@ -31,6 +37,18 @@ def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
     return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
+class ChannelShuffle(nn.Module):
+    """:func:`channel_shuffle` as a layer."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        return channel_shuffle(x, self.groups)
+
+
 def interleave(*maps: Tensor) -> Tensor:
     """Concatenate maps of equal shape and shuffle, each one a group, in one copy.
 
@@ -41,6 +59,8 @@ def interleave(*maps: Tensor) -> Tensor:
         A map of shape (N, G * C, H, W): channel ``k * G + g`` is channel ``k`` of
         map ``g``.
     """
+    if torch.jit.is_tracing():  # OpenVINO knows the shuffle, and is slow otherwise.
+        return channel_shuffle(torch.cat(maps, dim=1), len(maps))
     return torch.stack(maps, dim=2).flatten(1, 2)
 
 
@@ -60,6 +80,32 @@ class ChannelSplitBlock(nn.Module):
         halves = [x.chunk(2, dim=1) for x in xs]
         changed = self.transform([half[1] for half in halves])
         return [interleave(half[0], y) for half, y in zip(halves, changed)]
+
+    def deploy(
+        self, orders: list[ChannelOrder], form: Form
+    ) -> tuple[nn.Module, list[ChannelOrder]]:
+        """Inference form, and the orders of what comes out.
+
+        Where nothing is split, the parts get the whole maps, and let the channels pass
+        that are not of the second half.
+        """
+        splits = form.splits and all(order.is_natural for order in orders)
+        results = [
+            order.split_off_half() if splits else order.second_half()
+            for order in orders
+        ]
+        children: list[tuple[str, Any]] = list(self.named_children())
+        parts = {}
+        for name, part in children:
+            if any(True for _ in part.parameters()):  # Not what an ablation lacks.
+                parts[name], results = part.deploy(results, form)
+        if not splits:
+            orders = [order.shuffled(half) for order, half in zip(orders, results)]
+            return nn.Sequential(*parts.values()), orders
+        block = copy.deepcopy(self)
+        for name, part in parts.items():
+            setattr(block, name, part)
+        return block, orders
 
 
 class ShuffleUnit(nn.Module):
@@ -107,9 +153,42 @@ class ShuffleUnit(nn.Module):
         )
         before, after = map(pointwise_conv, pointwise)
         # The name `branch2` is that of existing checkpoints.
-        self.branch2 = nn.Sequential(*before, depthwise, *after)
+        self.branch2: nn.Module = nn.Sequential(*before, depthwise, *after)
+        self.is_depthwise = pointwise == (None, None)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H, W)."""
         x1, x2 = x.chunk(2, dim=1)
         return interleave(x1, self.branch2(x2))
+
+    def deploy(self, order: ChannelOrder, form: Form) -> tuple[nn.Module, ChannelOrder]:
+        """Inference form, and the order of what comes out."""
+        if form.splits and order.is_natural:
+            unit = copy.deepcopy(self)
+            half = order.split_off_half()
+            unit.branch2 = form.chain(self.branch2, half, half)[0]
+            return unit, order
+        half = order.second_half()
+        path, _ = form.chain(self.branch2, half, half)
+        result = order.shuffled(half)
+        if self.is_depthwise:  # It lets other channels pass.
+            return path, result
+        return CarryingUnit(path, form.scale_channels(half.missing.double())), result
+
+
+class CarryingUnit(nn.Module):
+    """A shuffle unit that leaves every channel where it is.
+
+    Args:
+        path: Maps all channels to the transformed half where it stands, and to zeros.
+        kept: Maps all channels to the other half where it stands, and to zeros.
+    """
+
+    def __init__(self, path: nn.Module, kept: nn.Module) -> None:
+        super().__init__()
+        self.path = path
+        self.kept = kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H, W)."""
+        return self.path(x).add_(self.kept(x))

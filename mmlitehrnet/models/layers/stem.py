@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmcv.cnn import ConvModule
@@ -13,6 +13,56 @@ from .depthwise import depthwise_cfg
 from .dynamic_conv import DynamicConvNorm
 from .norm import BN
 from .shuffle import channel_shuffle, interleave
+
+if TYPE_CHECKING:
+    from ..deployed.form import Form
+    from ..deployed.orders import ChannelOrder
+
+
+class Concatenation(nn.Module):
+    """Paths from the same map, and their results one after the other.
+
+    Args:
+        *paths: The paths.
+    """
+
+    def __init__(self, *paths: nn.Module) -> None:
+        super().__init__()
+        self.paths = nn.ModuleList(paths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the results along the channel axis."""
+        return torch.cat([path(x) for path in self.paths], dim=1)
+
+
+def deploy_halves(
+    conv1: nn.Module, branches: list[list[Any]], order: ChannelOrder, form: Form
+) -> tuple[nn.Module, ChannelOrder]:
+    """Deploy a convolution, split, two branches and shuffle.
+
+    Each half of the convolution is computed by itself, which splits nothing.
+
+    Args:
+        conv1: The convolution.
+        branches: The layers of each branch.
+        order: Order of the image.
+        form: Form of the network.
+    """
+    paths, orders = [], []
+    width = form.fold(conv1)[-1].width // 2
+    for k, branch in enumerate(branches):
+        half = form.natural(width)
+        path, _ = form.chain(conv1, order, half.seen_as(half.channel + k * width))
+        layers = [path]
+        for layer in branch:
+            path, half = form.deploy(layer, half)
+            layers.append(path)
+        paths.append(nn.Sequential(*layers))
+        orders.append(half)
+    both = orders[0].followed_by(orders[1])
+    width = both.width // 2
+    shuffled = both.seen_as(both.channel % width * 2 + both.channel // width)
+    return Concatenation(*paths), shuffled
 
 
 class LiteStem(nn.Module):
@@ -78,6 +128,12 @@ class LiteStem(nn.Module):
         x2 = self.linear_conv(self.depthwise_conv(self.expand_conv(x2)))
         return channel_shuffle(torch.cat((x1, x2), dim=1))
 
+    def deploy(self, order: ChannelOrder, form: Form) -> tuple[nn.Module, ChannelOrder]:
+        """Inference form, and the order of what comes out."""
+        second = [self.expand_conv, self.depthwise_conv, self.linear_conv]
+        branches = [list(self.branch1), second]
+        return deploy_halves(self.conv1, branches, order, form)
+
 
 class DGCStem(nn.Module):
     """Image to the first map, at 1/4 of its size (Dite-HRNet, Fig. 2 b).
@@ -137,3 +193,8 @@ class DGCStem(nn.Module):
         """Map (N, in_channels, H, W) to (N, out_channels, H / 4, W / 4)."""
         x1, x2 = self.conv1(x).chunk(2, dim=1)
         return interleave(self.branch1(x1), self.branch2(x2))
+
+    def deploy(self, order: ChannelOrder, form: Form) -> tuple[nn.Module, ChannelOrder]:
+        """Inference form, and the order of what comes out."""
+        branches = [list(self.branch1), list(self.branch2)]
+        return deploy_halves(self.conv1, branches, order, form)

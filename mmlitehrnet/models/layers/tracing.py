@@ -35,6 +35,21 @@ def average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.adaptive_avg_pool2d(x, size)
 
 
+def upsample(
+    x: Tensor, size: tuple[int, int], mode: str = "nearest", **options: bool
+) -> Tensor:
+    """Interpolate a map (N, C, h, w) to a height and width.
+
+    Where it is traced and the size is a multiple of the map's, it is given by the
+    factors: a file of it then takes images of other sizes, too.
+    """
+    height, width = size_of(x)
+    if torch.jit.is_tracing() and size[0] % height == 0 and size[1] % width == 0:
+        factors = float(size[0] // height), float(size[1] // width)
+        return F.interpolate(x, scale_factor=factors, mode=mode, **options)
+    return F.interpolate(x, size=size, mode=mode, **options)
+
+
 def make_fx_leaf(module: nn.Module) -> None:
     """Let ``torch.fx`` call a module as it is, in the place of tracing through it.
 

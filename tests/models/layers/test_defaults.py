@@ -48,8 +48,8 @@ ON_BRANCHES = {
     "DMCBlock": lambda: DMCBlock(BRANCHES),
     "ACMBlock": lambda: ACMBlock(BRANCHES),
     "DSCBlock": lambda: DSCBlock(BRANCHES),
-    "Fusion": lambda: Fusion(separable_step, BRANCHES, (0, 1)),
-    "HRNet's Fusion": lambda: Fusion(full_step, BRANCHES, (0, 1)),
+    "Fusion": lambda: Fusion.build(separable_step, BRANCHES, (0, 1)),
+    "HRNet's Fusion": lambda: Fusion.build(full_step, BRANCHES, (0, 1)),
     "Transition": lambda: Transition.build(full_step, BRANCHES, BRANCHES),
 }
 
