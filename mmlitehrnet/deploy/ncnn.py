@@ -6,22 +6,19 @@ of their own: ``pip install ncnn pnnx``.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import importlib
 import math
 import os
 import subprocess
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .export import (
@@ -113,28 +110,10 @@ def _packages() -> list[Any]:
 
 @torch.no_grad()
 def _trace(network: nn.Module, images: Tensor) -> torch.jit.ScriptModule:
-    with warnings.catch_warnings(), constant_sizes(), _layers_of_ncnn():
+    with warnings.catch_warnings(), constant_sizes():
         # Of Python values that depend on the size, and of TorchScript's end.
         warnings.simplefilter("ignore")
         return torch.jit.trace(network, images, check_trace=False)
-
-
-@contextlib.contextmanager
-def _layers_of_ncnn() -> Iterator[None]:
-    """Express operators that pnnx finds no layer of ncnn for by others."""
-
-    def addcmul(total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-        return x * weight + total
-
-    def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
-        rows = torch.eye(x.shape[dim])[index]
-        return F.conv2d(x, rows[..., None, None])
-
-    with (
-        mock.patch.object(torch, "addcmul", addcmul),
-        mock.patch.object(Tensor, "index_select", index_select),
-    ):
-        yield
 
 
 def _convert(program: str, script: Path, shape: Sequence[int]) -> None:

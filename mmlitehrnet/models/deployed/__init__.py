@@ -1,5 +1,5 @@
-"""The inference form of the layers, and of a backbone made of them.
+"""The inference form: how channels are counted, layers folded, maps laid out.
 
-Layers are known here, backbones are not: a backbone hands its layers over in the order
-in which they run, see :class:`~mmlitehrnet.models.deployed.network.DeployedNet`.
+Each layer says in its method ``deploy`` how it is deployed; this is what it says it in.
+Read :mod:`.orders` first, then :mod:`.form`. Layers are known here, backbones are not.
 """

@@ -82,6 +82,16 @@ class ChannelScale(nn.Module):
         return x * self.weight
 
 
+def _of_vectors(layer: nn.Module) -> nn.Module:
+    """A 1x1 convolution as a layer of vectors; others as they are."""
+    if not isinstance(layer, nn.Conv2d):
+        return layer
+    linear = nn.Linear(layer.in_channels, layer.out_channels).to(layer.weight)
+    values = dict(weight=layer.weight.flatten(1), bias=layer.bias)
+    linear.load_state_dict(values)
+    return linear
+
+
 @dataclass(frozen=True)  # torch 2.1's compiler knows its properties
 class Form:
     """How a deployed network is laid out for a runtime, and what lays out its layers.
@@ -165,7 +175,7 @@ class Form:
             target = out if last and out is not None else self.natural(conv.width)
             modules += self.dense(conv, order, target, factor if last else 1.0)
             order = target
-        return nn.Sequential(*modules), order
+        return modules[0] if len(modules) == 1 else nn.Sequential(*modules), order
 
     def dense(
         self,
@@ -220,7 +230,11 @@ class Form:
         return self._layers(conv, conv.weight, conv.bias)
 
     def attention(
-        self, chains: Sequence[Any], into: ChannelOrder, out: ChannelOrder
+        self,
+        chains: Sequence[Any],
+        into: ChannelOrder,
+        out: ChannelOrder,
+        pixels: bool = False,
     ) -> nn.Module:
         """Lay out two 1x1 convolutions that turn averages into weights in (0, 1).
 
@@ -229,13 +243,23 @@ class Form:
                 have channels of their own.
             into: Order of the averages.
             out: Order of the weights; positions that hold none get a weight of 1.
+            pixels: Whether the averages are maps of several pixels.
+
+        Returns:
+            Maps averages (N, C, 1, 1) or (N, C, h, w) to weights.
         """
         squeeze, excite = map(block_diagonal, zip(*map(fold, chains)))
         hidden = self.natural(squeeze.width)
-        return nn.Sequential(
-            self.dense(squeeze, into, hidden),
-            self.dense(excite, hidden, out.unscaled(), fill=_ALWAYS),
-        )
+        layers = [
+            *self.dense(squeeze, into, hidden),
+            *self.dense(excite, hidden, out.unscaled(), fill=_ALWAYS),
+        ]
+        if (
+            self.splits and not pixels
+        ):  # ONNX Runtime would bring them into its blocked layout.
+            layers = [nn.Flatten(), *map(_of_vectors, layers)]
+            layers.append(nn.Unflatten(1, (out.size, 1, 1)))
+        return nn.Sequential(*layers)
 
     def attentions(
         self, chains: Sequence[Any], averages: Sequence[ChannelOrder]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -167,19 +167,26 @@ def pool_branches(xs: Sequence[Tensor]) -> Tensor:
     return torch.cat([*pooled, lowest], dim=1)
 
 
-def multiply_upsampled(xs: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
+def multiply_upsampled(
+    xs: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    multiply: Callable[[Tensor, Tensor], Tensor] = torch.mul,
+) -> list[Tensor]:
     """Multiply branch maps by weights of the lowest resolution, upsampled (nearest).
 
     Args:
         xs: Branch maps (N, C_i, H_i, W_i), the lowest resolution last.
         weights: For each branch, weights (N, C_i, h, w) at the lowest resolution.
+        multiply: How, in place or not.
 
     Returns:
         Maps of the shapes of ``xs``.
     """
     *higher, lowest = xs
-    products = [x * upsample(weights[k], size_of(x)) for k, x in enumerate(higher)]
-    return [*products, lowest * weights[len(higher)]]
+    products = [
+        multiply(x, upsample(weights[k], size_of(x))) for k, x in enumerate(higher)
+    ]
+    return [*products, multiply(lowest, weights[len(higher)])]
 
 
 class SpatialWeighting(nn.Module):
@@ -293,11 +300,12 @@ class WeightedBlocks(nn.Module):
             weights = cross(pooled)
             if spatial:
                 weights = [w * s for w, s in zip(weights, spatial)]
-            xs = convs(multiply_upsampled(xs, split_to(weights, self.sizes)))
+            weights = split_to(weights, self.sizes)
+            xs = convs(multiply_upsampled(xs, weights, Tensor.mul_))
             pooled = pool_branches(xs)
             spatial = attention(global_averages(pooled, xs))
         weights = split_to(spatial, self.sizes)
-        return [x * self._expand(weights[k], size_of(x)) for k, x in enumerate(xs)]
+        return [x.mul_(self._expand(weights[k], size_of(x))) for k, x in enumerate(xs)]
 
     def _expand(self, weight: Tensor, size: tuple[int, int]) -> Tensor:
         return weight if self.broadcasts else upsample(weight, size)

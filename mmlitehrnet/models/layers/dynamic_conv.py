@@ -367,8 +367,8 @@ class DeployedDynamicConv(nn.Module):
         if samples == 1:
             return self._conv(x, kernels[0], self.bias)
         # Samples as groups of channels, each with kernels of its own.
-        rows, bias = x.reshape(1, -1, *x.shape[2:]), self.bias.repeat(samples)
-        y = self._conv(rows, kernels.flatten(0, 1), bias, samples * self.groups)
+        x, bias = x.reshape(1, -1, *x.shape[2:]), self.bias.repeat(samples)
+        y = self._conv(x, kernels.flatten(0, 1), bias, samples * self.groups)
         return y.reshape(samples, -1, *y.shape[2:])
 
     def _with_each_kernel(self, x: Tensor, weights: Tensor) -> Tensor:
