@@ -82,6 +82,14 @@ class ChannelScale(nn.Module):
         return x * self.weight
 
 
+class OfVectors(nn.Sequential):
+    """Layers of vectors, for maps of a single pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, 1, 1) to (N, C', 1, 1)."""
+        return super().forward(x.flatten(1))[..., None, None]
+
+
 def _of_vectors(layer: nn.Module) -> nn.Module:
     """A 1x1 convolution as a layer of vectors; others as they are."""
     if not isinstance(layer, nn.Conv2d):
@@ -257,8 +265,7 @@ class Form:
         if (
             self.splits and not pixels
         ):  # ONNX Runtime would bring them into its blocked layout.
-            layers = [nn.Flatten(), *map(_of_vectors, layers)]
-            layers.append(nn.Unflatten(1, (out.size, 1, 1)))
+            return OfVectors(*map(_of_vectors, layers))
         return nn.Sequential(*layers)
 
     def attentions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -170,7 +171,7 @@ def pool_branches(xs: Sequence[Tensor]) -> Tensor:
 def multiply_upsampled(
     xs: Sequence[Tensor],
     weights: Sequence[Tensor],
-    multiply: Callable[[Tensor, Tensor], Tensor] = torch.mul,
+    multiply: Callable[[Tensor, Tensor], Tensor] = operator.mul,
 ) -> list[Tensor]:
     """Multiply branch maps by weights of the lowest resolution, upsampled (nearest).
 
@@ -301,7 +302,7 @@ class WeightedBlocks(nn.Module):
             if spatial:
                 weights = [w * s for w, s in zip(weights, spatial)]
             weights = split_to(weights, self.sizes)
-            xs = convs(multiply_upsampled(xs, weights, Tensor.mul_))
+            xs = convs(multiply_upsampled(xs, weights, operator.imul))
             pooled = pool_branches(xs)
             spatial = attention(global_averages(pooled, xs))
         weights = split_to(spatial, self.sizes)

@@ -132,7 +132,7 @@ class ProductMask(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, 1, H, W)."""
-        return (self.weight @ x.flatten(2)).view(-1, 1, *size_of(x))
+        return (self.weight @ x.flatten(2)).view(-1, 1, *x.shape[2:])
 
 
 def deploy_mask(conv: nn.Module, half: ChannelOrder, form: Form) -> nn.Module:
@@ -290,10 +290,9 @@ class DeployedGlobalContext(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H, W)."""
-        height, width = size_of(x)
         mask = _softmax_mask(self.mask(x))
         if self.multiplies:
             sums = (x.flatten(2) @ mask.flatten(2).transpose(1, 2))[..., None]
         else:
-            sums = F.adaptive_avg_pool2d(x * mask, 1) * (height * width)
+            sums = F.adaptive_avg_pool2d(x * mask, 1) * (x.shape[2] * x.shape[3])
         return x * (self.attention(sums) * self.scale) + self.bias
