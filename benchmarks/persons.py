@@ -50,7 +50,7 @@ def _runner(
 
     path = folder / f"{name}_{runtime}.onnx"
     export_onnx(model, path, SIZE, target=runtime)
-    return PoseRunner(path, None, threads, runtime=runtime, precision=precision)
+    return PoseRunner(path, runtime, threads, precision)
 
 
 def _rtmlib(
@@ -58,7 +58,7 @@ def _rtmlib(
 ) -> Estimate:
     from rtmlib import RTMPose
 
-    from mmlitehrnet.deploy.export import trace_to_onnx
+    from mmlitehrnet.deploy.tracing import trace_to_onnx
 
     path = folder / f"{name}.onnx"
     trace_to_onnx(TensorMode(model), torch.randn(1, 3, *SIZE), path)

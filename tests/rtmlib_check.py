@@ -28,12 +28,13 @@ from mmpose.registry import DATASETS
 from torch import nn
 
 from mmlitehrnet.deploy.export import export_onnx
-from mmlitehrnet.deploy.runner import region_of
-from tests.deploy.test_runner import REAL_IMAGES, pose_model
+from tests.deploy.models import RECIPE, pose_model
+from tests.models.deployed.networks import table
 from tests.outside import installed
+from tests.running import ROOT
 
 PACKAGE = "rtmlib==0.0.16"
-CONFIG = "configs/pose/recipes/litehrnet_18_{}_coco_256x192.py"
+PHOTOGRAPHS = ROOT.parent / "shared/data/coco"
 #: Recipe -> class of rtmlib, steps of training, least score of a compared keypoint.
 RECIPES = {"simcc": ("RTMPose", 100, 0.0), "udp": ("ViTPose", 240, 0.3)}
 #: Largest distance from MMPose's of 99% of the keypoints, in pixels of the network's
@@ -44,7 +45,8 @@ LARGEST = 0.02
 def trained(recipe: str, steps: int) -> nn.Module:
     """A small network trained on the people of the photographs."""
     np.random.seed(0)  # of the transforms
-    model = pose_model(CONFIG.format(recipe))
+    backbone = {"model.backbone.extra": table("LITE", 1)}
+    model = pose_model(RECIPE.format(recipe), **backbone)
     if recipe == "udp":
         nn.init.normal_(model.head.final_layer.weight, std=0.001)
     load, box, affine, pack = model.cfg.val_pipeline
@@ -59,7 +61,7 @@ def trained(recipe: str, steps: int) -> nn.Module:
     people = DATASETS.build(
         dict(
             type="CocoDataset",
-            data_root=str(REAL_IMAGES),
+            data_root=str(PHOTOGRAPHS),
             ann_file="test_coco.json",
             pipeline=[load, box, moved, affine, targets, pack],
         )
@@ -84,11 +86,11 @@ def trained(recipe: str, steps: int) -> nn.Module:
 
 def photographs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Images, with the boxes of their annotations and of a detector."""
-    found = json.loads((REAL_IMAGES / "test_coco.json").read_text())
-    people = json.loads((REAL_IMAGES / "test_coco_det_AP_H_56.json").read_text())
+    found = json.loads((PHOTOGRAPHS / "test_coco.json").read_text())
+    people = json.loads((PHOTOGRAPHS / "test_coco_det_AP_H_56.json").read_text())
     people += found["annotations"]
     for info in found["images"]:
-        image = cv2.imread(str(REAL_IMAGES / info["file_name"]))
+        image = cv2.imread(str(PHOTOGRAPHS / info["file_name"]))
         boxes = [p["bbox"] for p in people if p["image_id"] == info["id"]]
         x, y, width, height = np.array(boxes, np.float32).T
         yield image, np.stack((x, y, x + width, y + height), axis=1)
@@ -111,7 +113,7 @@ def compare(estimate: Any, model: nn.Module, least: float) -> tuple[np.ndarray, 
         points, likely = estimate(image, boxes)
         for k, (box, result) in enumerate(zip(boxes, results)):
             expected = result.pred_instances
-            pixel = region_of(box, (192, 256), 1.25).scale / (192, 256)
+            pixel = max((box[2:] - box[:2]) * 1.25 / (192, 256))
             away = np.linalg.norm((points[k] - expected.keypoints[0]) / pixel, axis=1)
             compared = expected.keypoint_scores[0] > least
             distances.append(away[compared])
@@ -156,7 +158,7 @@ def check(recipe: str, rtmlib: Any, folder: Path) -> bool:
 
 def main() -> int:
     """Install rtmlib and check both recipes."""
-    if not REAL_IMAGES.is_dir():
+    if not PHOTOGRAPHS.is_dir():
         raise SystemExit("no ../shared/data/coco")
     warnings.filterwarnings("ignore")
     with installed(PACKAGE) as folder:

@@ -3,10 +3,12 @@ r"""Export a pose or segmentation network to ONNX or ncnn, checked against PyTor
     python tools/export_onnx.py configs/pose/litehrnet_18_coco_256x192.py \
         checkpoint.pth --out model.onnx
 
-The file maps normalised images (N, 3, H, W) to the head's heatmaps or logits. It is
-compared with the trained network; the command fails if they are not equal, and then
+The file of a pose config maps crops (N, 3, H, W), red, green, blue, 0 to 255, to
+``keypoints`` (N, K, 2) in pixels of the crop and ``scores`` (N, K), with the config's
+flip test. That of a segmentation config maps normalised images to the head's logits. It
+is compared with the trained network; the command fails if they are not equal, and then
 leaves a file that is already there as it is. ``--out model.param`` writes ncnn's two
-files, model.param and model.bin, for one image of a fixed size.
+files, model.param and model.bin, which map a normalised image to heatmaps or logits.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
@@ -28,15 +31,11 @@ from mmlitehrnet.checkpoints import (
     load_weights,
     meta_of,
 )
-from mmlitehrnet.deploy.export import (
-    MIN_OPSET,
-    TOLERANCES,
-    Difference,
-    check_output,
-    export_onnx,
-)
+from mmlitehrnet.deploy.comparison import Difference
+from mmlitehrnet.deploy.export import TOLERANCES, check_output, export_onnx
 from mmlitehrnet.deploy.ncnn import export_ncnn
-from mmlitehrnet.deploy.quantization import PRECISIONS, check_precision
+from mmlitehrnet.deploy.quantization import PRECISIONS
+from mmlitehrnet.deploy.tracing import MIN_OPSET
 from mmlitehrnet.models.deployed.form import FORMS
 
 #: Suffix of the file to write -> those of all files that are written.
@@ -52,6 +51,7 @@ ONNX_OPTIONS = dict(
     network_only=False,
     rtmlib=False,
     precision="float32",
+    flip_test=None,
 )
 
 
@@ -118,7 +118,13 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--network-only",
         action="store_true",
-        help="leave out what surrounds a pose network, where the runner cannot do it",
+        help="write a pose network alone, from normalised images to maps",
+    )
+    parser.add_argument(
+        "--flip-test",
+        action=argparse.BooleanOptionalAction,
+        help="average a crop's maps with those of its mirror image, which takes twice "
+        "the time; default: what the config's test_cfg says",
     )
     parser.add_argument(
         "--rtmlib",
@@ -174,13 +180,14 @@ def load_model(config: Config, checkpoint: str | None) -> nn.Module:
     if checkpoint is not None:
         loaded = load_checkpoint(checkpoint)
         load_weights(model, loaded, name=checkpoint)
-    if config.get("default_scope", "mmpose") == "mmpose":
+    scope = config.get("default_scope", "mmpose")
+    if scope in METAS:
         model.cfg = config
-        model.dataset_meta = dataset_meta(config, meta_of(loaded))
+        model.dataset_meta = METAS[scope](config, meta_of(loaded))
     return model.eval()
 
 
-def dataset_meta(config: Config, meta: Mapping) -> Mapping:
+def pose_meta(config: Config, meta: Mapping) -> Mapping:
     """Find a pose model's keypoints where MMPose's ``init_model`` takes them from.
 
     Args:
@@ -195,6 +202,28 @@ def dataset_meta(config: Config, meta: Mapping) -> Mapping:
         or dataset_meta_from_config(config, "train")
         or parse_pose_metainfo(dict(from_file="configs/_base_/datasets/coco.py"))
     )
+
+
+def seg_meta(config: Config, meta: Mapping) -> Mapping:
+    """Find a segmentor's classes and palette: of its checkpoint, else its test data.
+
+    Args:
+        config: The model's config.
+        meta: What its checkpoint holds beside weights.
+    """
+    from mmseg.registry import DATASETS
+
+    dataset = (config.get("test_dataloader") or {}).get("dataset") or {}
+    kind = DATASETS.get(dataset.get("type", "BaseSegDataset"))
+    return (
+        meta.get("dataset_meta")
+        or dataset.get("metainfo")
+        or getattr(kind, "METAINFO", {})
+    )
+
+
+#: Scope of a config -> what finds the meta information of its data.
+METAS = {"mmpose": pose_meta, "mmseg": seg_meta}
 
 
 def is_ncnn(out: str) -> bool:
@@ -216,11 +245,9 @@ def export(
     options = {name: getattr(args, name) for name in ONNX_OPTIONS}
     if not is_ncnn(args.out):
         if args.precision == "int8":
-            # Said before images are read, which there may be none of.
-            check_precision(args.precision, target, model, args.rtmlib)
-            images = calibration_images(config, model, args.calibration_images)
-            print(f"calibrated on {len(images)} images of {tuple(images.shape[2:])}")
-            options["calibration"] = images
+            options["calibration"] = partial(
+                calibration_images, config, model, args.calibration_images
+            )
         return export_onnx(
             model, args.out, size, target, tolerance=args.tolerance, **options
         )

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any
 
-import numpy as np
-import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
@@ -23,11 +19,12 @@ from ..models.backbones.high_resolution import HighResolutionNet
 from ..models.deployed.form import find_form
 from ..models.layers.context_modeling import DenseContextModeling
 from ..models.layers.dynamic_conv import DynamicConv2d
+from .comparison import Difference, compare, random_images
 from .model import deploy_model, find_backbone
-from .pose import has_decoder, pose_task
+from .pose import has_decoder, read_surroundings
 from .quantization import check_precision, quantize, split_images
 from .rtmlib import adapt_to_rtmlib
-from .runner import METADATA_KEY, PoseRunner
+from .surrounding import describe, surround
 from .tracing import MIN_OPSET, check_opset, trace_to_onnx
 
 #: Precision -> largest relative difference that is expected. In int8 it depends on the
@@ -35,38 +32,6 @@ from .tracing import MIN_OPSET, check_opset, trace_to_onnx
 TOLERANCES = {"float32": 1e-4, "int8": 0.3}
 # Batches on which a quantised file is compared.
 _NUM_COMPARED = 8
-
-
-class Difference(NamedTuple):
-    """How far the exported file is from the trained network in PyTorch.
-
-    Attributes:
-        mean: Mean absolute difference.
-        largest: Largest absolute difference.
-        scale: Largest absolute value of PyTorch's output.
-        relative: Largest difference in a map relative to the largest value in it.
-        noise: Largest difference that rounding makes in PyTorch, between the network
-            and itself in double precision; relative likewise.
-    """
-
-    mean: float
-    largest: float
-    scale: float
-    relative: float
-    noise: float = 0.0
-
-    def within(self, tolerance: float) -> bool:
-        """Whether file and network are equal within a tolerance, or within rounding.
-
-        Rounding grows in some networks that have not been trained. A runtime adds in
-        another order, so 32 times what it makes in PyTorch passes, up to 100 times
-        the tolerance: where it makes more, no comparison can tell.
-
-        Args:
-            tolerance: Largest relative difference; NaN is larger than any.
-        """
-        rounding = min(32 * self.noise, 100 * tolerance)
-        return self.relative <= max(tolerance, rounding)
 
 
 class Network(nn.Module):
@@ -194,11 +159,15 @@ def export_onnx(
     network_only: bool = False,
     rtmlib: bool = False,
     precision: str = "float32",
-    calibration: Tensor | None = None,
+    calibration: Tensor | Callable[[], Tensor] | None = None,
+    flip_test: bool | None = None,
 ) -> Difference:
     """Write a trained network as an ONNX file and compare the two.
 
-    A file that is there already is replaced at the end, and stays if anything fails.
+    The file of a pose estimator with a config maps crops (N, C, H, W), red, green,
+    blue, 0 to 255, to ``keypoints`` (N, K, 2), x and y in pixels of the crop, and
+    ``scores`` (N, K). All others map normalised images to the network's maps. A file
+    that is there already is replaced at the end, and stays if anything fails.
 
     Args:
         model: A backbone of this package, or an MMPose or MMSegmentation model with
@@ -214,15 +183,18 @@ def export_onnx(
         opset: Version of ONNX's operators, at least 13.
         tolerance: Largest relative difference with which the file is written, see
             :meth:`Difference.within`.
-        network_only: Whether to leave out what surrounds a pose network, which
-            :mod:`~mmlitehrnet.deploy.runner` needs. It is read off the test pipeline
-            of ``model.cfg``, as MMPose's ``init_model`` sets it; without that it is
-            left out too.
-        rtmlib: Whether the file takes images as rtmlib's classes normalise them.
+        network_only: Whether to leave out what surrounds a pose network. That is read
+            off the test pipeline of ``model.cfg``, as MMPose's ``init_model`` sets it;
+            without that it is left out too.
+        rtmlib: Whether the file takes images as rtmlib's classes normalise them, and
+            gives maps.
         precision: ``'float32'``, or ``'int8'``: see
             :data:`~mmlitehrnet.deploy.quantization.QUANTISED_WHOLE`.
         calibration: For ``'int8'``, normalised images (M, C, H, W) of the kind that
-            the network will see; about a hundred.
+            the network will see, about a hundred, or what gives them when the other
+            arguments are found to be right.
+        flip_test: Whether the file averages the maps of a crop with those of its
+            mirror image; default: what ``test_cfg`` says.
 
     Returns:
         How far the file, in ONNX Runtime, is from the trained network in PyTorch,
@@ -245,129 +217,98 @@ def export_onnx(
         raise ValueError(
             f"calibration is for precision='int8', got precision={precision!r}"
         )
-    divisor = backbone.size_divisor
-    fits = all(side % divisor == 0 for side in input_size)
-    varies = dynamic_batch or dynamic_size
-    shapes = [(batch_size, backbone.in_channels, *input_size)]
-    if varies:
-        batch = batch_size + 2 * dynamic_batch
-        sides = (side + divisor * dynamic_size for side in input_size)
-        shapes.append((batch, backbone.in_channels, *sides))
-    samples = [] if precision == "float32" else split_images(calibration, shapes[0])
-    batches = [random_images(shape) for shape in shapes]
-    axes = {0: "batch"} if dynamic_batch else {}
-    axes |= {2: "height", 3: "width"} if dynamic_size else {}
-    task = None
-    if hasattr(model, "cfg") and not network_only and has_decoder(model):
-        task = pose_task(model, None if dynamic_size else input_size)
+    pose = None
+    if has_decoder(model) and hasattr(model, "cfg") and not network_only:
+        size = None if dynamic_size else input_size
+        pose = read_surroundings(model, size, False if rtmlib else flip_test)
+    if flip_test and (pose is None or rtmlib):
+        raise ValueError(
+            "flip_test=True is for files of a pose estimator with its surroundings, "
+            f"got network_only={network_only}, rtmlib={rtmlib}"
+        )
     before = None
     if rtmlib:
-        task, before = adapt_to_rtmlib(task, backbone.in_channels)
-    model = copy.deepcopy(model).cpu().float().eval()
+        before, pose = adapt_to_rtmlib(pose, backbone.in_channels), None
+    shapes = _shapes(backbone, input_size, batch_size, dynamic_batch, dynamic_size)
+    crops = [random_images(shape) for shape in shapes]
+    batches = crops
+    if pose is not None:
+        crops = [x.sigmoid() * 255 for x in crops]
+        batches = [pose.before(backbone.in_channels)(x) for x in crops]
+    if precision == "int8":
+        given = calibration() if callable(calibration) else calibration
+        samples = split_images(given, batches[0].shape)
+    axes = {0: "batch"} if dynamic_batch else {}
+    axes |= {2: "height", 3: "width"} if dynamic_size else {}
+    # Without its config, which takes longer to copy than the network.
+    model = copy.deepcopy(model, {id(getattr(model, "cfg", None)): None})
+    model = model.cpu().float().eval()
     with TemporaryDirectory("", f".{path.name}.", path.parent) as folder:
         part = Path(folder, path.name)
-        trained, deployed = Network(model, before).eval(), model
+        trained = Network(model, before).eval()
+        deployed = trained
         if target is not None:
+            varies = dynamic_batch or dynamic_size
             form = replace(
-                find_form(target, backbone, None if varies else batch_size),
+                find_form(target, backbone, None if varies else len(batches[0])),
                 dynamic_batch=dynamic_batch,
                 dynamic_size=dynamic_size,
             )
-            deployed = deploy_model(model, form)
-        try:
-            network = Network(deployed, before).eval()
-            trace_to_onnx(network, batches[0], part, axes, opset)
-        except torch.onnx.errors.SymbolicValueError as error:
-            if fits:
-                raise
-            raise ValueError(
-                "the network pools maps to sizes that theirs are no multiples of, "
-                "which ONNX has no operator for: input_size must hold multiples of "
-                f"{divisor}, got {tuple(input_size)}"
-            ) from error
+            deployed = Network(deploy_model(model, form), before).eval()
+        _trace(deployed, batches[0], part, axes, opset, backbone.size_divisor)
         difference = compare(trained, part, batches)
-        if samples and target:
+        if precision == "int8" and target:
             if not difference.within(TOLERANCES["float32"]):
                 raise ValueError(
                     "the network cannot be quantised, as its file is not equal to it "
                     f"in float32: relative difference {difference.relative:.3g}"
                 )
             quantize(part, samples, target)
-            difference = compare(trained, part, samples[:_NUM_COMPARED])
-        if task is not None:
-            write_metadata(part, METADATA_KEY, json.dumps(task._asdict()))
-            PoseRunner(part)  # which checks that they fit
+            samples = samples[:_NUM_COMPARED]
+            difference = compare(trained, part, samples)
+            crops = [pose.crops(x)[:batch_size] for x in samples] if pose else []
+        if pose is not None:
+            found = surround(part, pose, trained, crops, axes, opset)
+            difference = difference.worse(found)
+        describe(part, model, pose)
         if difference.within(tolerance):
             os.replace(part, path)
     return difference
 
 
-def random_images(shape: Sequence[int]) -> Tensor:
-    """The images (N, C, H, W) that a file and its network are compared on."""
-    return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(0))
+def _shapes(
+    backbone: HighResolutionNet,
+    input_size: Sequence[int],
+    batch_size: int,
+    dynamic_batch: bool,
+    dynamic_size: bool,
+) -> list[tuple[int, ...]]:
+    """Shapes that a file is compared on; it is exported with the first."""
+    shapes = [(batch_size, backbone.in_channels, *input_size)]
+    if dynamic_batch or dynamic_size:
+        larger = backbone.size_divisor * dynamic_size
+        sides = (side + larger for side in input_size)
+        count = batch_size + 2 * dynamic_batch
+        shapes.append((count, backbone.in_channels, *sides))
+    return shapes
 
 
-def write_metadata(path: str | Path, key: str, value: str) -> None:
-    """Add an entry to the metadata of an ONNX file."""
-    file = onnx.load(str(path))
-    onnx.helper.set_model_props(file, {key: value})
-    onnx.save(file, str(path))
-
-
-def compare(
-    network: nn.Module, path: str | Path, batches: Sequence[Tensor]
-) -> Difference:
-    """Compare a network in PyTorch with an ONNX file in ONNX Runtime.
-
-    Args:
-        network: Maps images to a tuple of maps.
-        path: The file.
-        batches: Images to compare them on.
-    """
-    session = onnxruntime.InferenceSession(
-        str(path), providers=["CPUExecutionProvider"]
-    )
-    (given,) = session.get_inputs()
-    return compare_outputs(
-        network, lambda x: session.run(None, {given.name: x}), batches
-    )
-
-
-def compare_outputs(
+def _trace(
     network: nn.Module,
-    run: Callable[[np.ndarray], Sequence[np.ndarray]],
-    batches: Sequence[Tensor],
-) -> Difference:
-    """Compare a network in PyTorch with what a runtime computes.
-
-    Args:
-        network: Maps images to a tuple of maps.
-        run: The same, by the runtime.
-        batches: Images to compare them on.
-    """
-    double = copy.deepcopy(network).double()
-    means, largest, noises, scales = [], [], [], []
-    for images in batches:
-        with torch.no_grad():
-            expected, exact = network(images), double(images.double())
-        found = run(images.cpu().numpy())
-        for a, b, c in zip(found, expected, exact):
-            noises.append((b.double() - c).abs().max().item())
-            b = b.cpu().numpy()
-            if a.shape != b.shape:
-                raise ValueError(
-                    f"the file gives maps of shape {a.shape}, expected {b.shape}"
-                )
-            # Kept in double precision: NaN must not pass as equal.
-            difference = np.abs(a.astype(np.float64) - b)
-            means.append(difference.mean())
-            largest.append(difference.max())
-            scales.append(np.abs(b).max())
-    divisors = np.maximum(scales, np.finfo(np.float32).tiny)
-    return Difference(
-        mean=float(np.mean(means)),
-        largest=float(np.max(largest)),
-        scale=float(np.max(scales)),
-        relative=float(np.max(np.divide(largest, divisors))),
-        noise=float(np.max(np.divide(noises, divisors))),
-    )
+    images: Tensor,
+    path: Path,
+    axes: dict[int, str],
+    opset: int,
+    divisor: int,
+) -> None:
+    try:
+        trace_to_onnx(network, images, path, axes, opset)
+    except torch.onnx.errors.SymbolicValueError as error:
+        size = tuple(images.shape[2:])
+        if all(side % divisor == 0 for side in size):
+            raise
+        raise ValueError(
+            "the network pools maps to sizes that theirs are no multiples of, "
+            "which ONNX has no operator for: input_size must hold multiples of "
+            f"{divisor}, got {size}"
+        ) from error

@@ -21,14 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .export import (
-    Difference,
-    Network,
-    check_arguments,
-    check_output,
-    compare_outputs,
-    random_images,
-)
+from .comparison import Difference, compare_outputs, random_images
+from .export import Network, check_arguments, check_output
 from .model import deploy_model, find_backbone
 from .tracing import constant_sizes
 

@@ -1,46 +1,105 @@
-"""What surrounds a pose network, as its config says it, for the runner."""
+"""What surrounds a pose network, as its config says it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from .runner import PoseTask
+from .decoding import Decoder, find_codec
+
+#: Steps of a test pipeline whose work the runner does, leaves to whoever reads the
+#: image, or that do nothing without an annotation.
+STEPS = (
+    "LoadImage",
+    "InclusiveBBox",
+    "GetBBoxCenterScale",
+    "TopdownAffine",
+    "PackPoseInputs",
+)
 
 
-class Codec(NamedTuple):
-    """A codec of MMPose that the runner decodes.
+class Surroundings(NamedTuple):
+    """What is done before and after a pose network.
 
     Attributes:
-        name: Its class.
-        values: Arguments that it must have been given, with their values.
-        decoder: The runner's decoder.
-        fields: Fields of the task, with the attributes of the codec that they are.
+        input_size: Width and height of the crops in pixels.
+        padding: Side of the region around a box, relative to the box's.
+        use_udp: Whether crops reach from the first pixel's centre to the last one's.
+        mean: Mean of each channel of the network's images.
+        std: Standard deviation of each.
+        rgb: Whether the network's channels are red, green, blue.
+        codec: MMPose's codec.
+        flip_indices: For each keypoint, the one that it is when the image is flipped,
+            or None without flip test.
+        shift_heatmap: Whether the flip test moves the mirrored heatmaps by one cell.
+        keypoint_indices: Which of the network's keypoints are given, or None for all.
     """
 
-    name: str
-    values: Mapping[str, Any]
-    decoder: str
-    fields: Mapping[str, str]
+    input_size: tuple[int, int]
+    padding: float
+    use_udp: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    rgb: bool
+    codec: Any
+    flip_indices: tuple[int, ...] | None
+    shift_heatmap: bool
+    keypoint_indices: tuple[int, ...] | None
+
+    def before(self, channels: int) -> Preparation:
+        """What the crops pass before a network of so many channels."""
+        mirrors = self.flip_indices is not None
+        return Preparation(self.mean, self.std, channels == 3 and not self.rgb, mirrors)
+
+    def crops(self, images: Tensor) -> Tensor:
+        """The crops (N, C, H, W) that are normalised to images."""
+        before = self.before(images.shape[1])
+        crops = images * before.std + before.mean
+        return crops[:, [2, 1, 0]] if before.swaps else crops
+
+    def after(self) -> Decoder:
+        """What the network's maps pass."""
+        return Decoder(
+            self.codec,
+            self.use_udp,
+            self.flip_indices,
+            self.shift_heatmap,
+            self.keypoint_indices,
+        )
 
 
-_BLUR = dict(blur_kernel_size="blur_kernel_size")
-CODECS = (
-    Codec("MSRAHeatmap", dict(unbiased=False), "shift", {}),
-    Codec("MSRAHeatmap", dict(unbiased=True), "dark", _BLUR),
-    Codec("MSRAHeatmapBlur", dict(unbiased=False), "shift", _BLUR),
-    Codec("UDPHeatmap", dict(heatmap_type="gaussian"), "dark_udp", _BLUR),
-    Codec(
-        "SimCCLabel",
-        dict(use_dark=False, decode_visibility=False),
-        "simcc",
-        dict(split_ratio="simcc_split_ratio"),
-    ),
-)
-#: Steps of a test pipeline that the runner does, or leaves to whoever reads the image.
-STEPS = ("LoadImage", "GetBBoxCenterScale", "TopdownAffine", "PackPoseInputs")
+class Preparation(nn.Module):
+    """Normalises crops, and mirrors them for the flip test.
+
+    The first convolution pads normalised images with zeros, so this is not folded into
+    it.
+
+    Args:
+        mean: Mean of each channel of the network's images, or of all.
+        std: Standard deviation, likewise.
+        swaps: Whether the network's channels are blue, green, red.
+        mirrors: Whether the mirrored crops follow.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], swaps: bool, mirrors: bool
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(std)[:, None, None])
+        self.swaps, self.mirrors = swaps, mirrors
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Map crops (N, C, H, W), red, green, blue, 0 to 255, to (N or 2N, C, H, W)."""
+        images = crops[:, [2, 1, 0]] if self.swaps else crops
+        images = (images - self.mean) / self.std
+        return torch.cat((images, images.flip(-1))) if self.mirrors else images
 
 
 def has_decoder(model: nn.Module) -> bool:
@@ -48,68 +107,77 @@ def has_decoder(model: nn.Module) -> bool:
     return getattr(getattr(model, "head", None), "decoder", None) is not None
 
 
-def pose_task(model: Any, input_size: Sequence[int] | None = None) -> PoseTask:
+def read_surroundings(
+    model: Any,
+    input_size: Sequence[int] | None = None,
+    flip_test: bool | None = None,
+) -> Surroundings:
     """Read off a model of MMPose what surrounds its network.
 
     Args:
         model: A top-down estimator, with its config in ``cfg``.
-        input_size: Height and width of the images in pixels; default: those of the
+        input_size: Height and width of the crops in pixels; default: those of the
             test pipeline.
+        flip_test: Whether to average with the mirrored crop's maps; default: what
+            ``test_cfg`` says.
 
     Raises:
-        ValueError: If the runner does not do something of that, which is named.
+        ValueError: If something of that cannot be exported, which is named.
     """
     codec, test_cfg = model.head.decoder, model.test_cfg or {}
-    found = _codec(codec)
+    try:
+        row = find_codec(codec)
+    except ValueError as error:
+        raise _refusal(str(error)) from error
     box, affine = _steps(model.cfg)
     if list(affine.input_size) != list(codec.input_size):
         raise _refusal(
             f"TopdownAffine to {affine.input_size} and a codec for {codec.input_size}"
         )
     width, height = affine.input_size if input_size is None else input_size[::-1]
-    size = (int(width), int(height))
-    if found.decoder == "simcc" and size != tuple(affine.input_size):
+    size, is_simcc = (int(width), int(height)), row.name == "SimCCLabel"
+    if is_simcc and size != tuple(affine.input_size):
         raise ValueError(
             "a network with SimCC is for images of one size: input_size must be "
             f"{tuple(affine.input_size[::-1])}, got {size[::-1]}"
         )
-    heatmaps = found.decoder != "simcc"
-    if heatmaps and test_cfg.get("flip_mode", "heatmap") != "heatmap":
-        raise _refusal(f"test_cfg.flip_mode={test_cfg['flip_mode']!r}")
     meta = getattr(model, "dataset_meta", None) or model.metainfo or {}
-    flip, chosen = meta.get("flip_indices"), test_cfg.get("output_keypoint_indices")
-    return PoseTask(
+    chosen = test_cfg.get("output_keypoint_indices")
+    return Surroundings(
         input_size=size,
-        **_normalisation(model.data_preprocessor, size),
         padding=float(box.padding),
         use_udp=bool(affine.use_udp),
-        decoder=found.decoder,
-        **{field: getattr(codec, name) for field, name in found.fields.items()},
-        flip_indices=None if flip is None else tuple(map(int, flip)),
-        flip_test=bool(test_cfg.get("flip_test", False)) and flip is not None,
-        shift_heatmap=heatmaps and bool(test_cfg.get("shift_heatmap", False)),
+        **_normalisation(model.data_preprocessor, size),
+        codec=codec,
+        flip_indices=_flip_indices(test_cfg, meta, flip_test, is_simcc),
+        shift_heatmap=not is_simcc and bool(test_cfg.get("shift_heatmap", False)),
         keypoint_indices=None if chosen is None else tuple(map(int, chosen)),
     )
 
 
 def _refusal(what: str) -> ValueError:
     return ValueError(
-        f"mmlitehrnet.deploy.runner cannot run a model with {what}; the network alone "
-        "can be exported: --network-only, network_only=True"
+        f"{what}: the model cannot be exported with what surrounds its network; the "
+        "network alone can: --network-only, network_only=True"
     )
 
 
-def _codec(codec: Any) -> Codec:
-    name = type(codec).__name__
-    rows = [row for row in CODECS if row.name == name]
-    if not rows:
-        known = sorted({row.name for row in CODECS})
-        raise _refusal(f"codec {name}, but only with {known}")
-    for row in rows:
-        if all(getattr(codec, k, value) == value for k, value in row.values.items()):
-            return row
-    given = {key: getattr(codec, key) for key in rows[0].values}
-    raise _refusal(f"codec {name} with {given}")
+def _flip_indices(
+    test_cfg: Any, meta: Any, flip_test: bool | None, is_simcc: bool
+) -> tuple[int, ...] | None:
+    if flip_test is None:
+        flip_test = bool(test_cfg.get("flip_test", False))
+    if not flip_test:
+        return None
+    mode = test_cfg.get("flip_mode", "heatmap")
+    if not is_simcc and mode != "heatmap":
+        raise _refusal(f"test_cfg.flip_mode={mode!r}")
+    if (indices := meta.get("flip_indices")) is None:
+        raise ValueError(
+            "flip_test needs flip_indices, which the dataset's metainfo has not: "
+            "--no-flip-test, flip_test=False"
+        )
+    return tuple(map(int, indices))
 
 
 def _steps(config: Any) -> tuple[Any, Any]:
@@ -144,10 +212,17 @@ def _normalisation(preprocessor: Any, size: tuple[int, ...]) -> dict[str, Any]:
         raise _refusal(
             f"data_preprocessor.pad_size_divisor={divisor} for images {size}"
         )
+    return normalisation(preprocessor)
+
+
+def normalisation(preprocessor: Any) -> dict[str, Any]:
+    """Mean, standard deviation and order of channels that a network's images have."""
     values: dict[str, Any] = dict(mean=(0.0,), std=(1.0,))
     if hasattr(preprocessor, "mean"):  # It normalises.
         values = {
             name: tuple(getattr(preprocessor, name).flatten().tolist())
             for name in values
         }
-    return dict(values, rgb=bool(preprocessor._channel_conversion))
+    # MMSegmentation's has another name for it.
+    rgb = getattr(preprocessor, "_channel_conversion", False)
+    return dict(values, rgb=bool(rgb or getattr(preprocessor, "channel_conversion", 0)))

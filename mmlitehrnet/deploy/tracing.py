@@ -78,16 +78,30 @@ def trace_to_onnx(
         outputs = network(images)
         count = 1 if isinstance(outputs, Tensor) else len(outputs)
         names = ["output"] if count == 1 else [f"output{k}" for k in range(count)]
-        torch.onnx.export(
-            network,
-            (images,),
-            str(path),
-            input_names=[INPUT],
-            output_names=names,
-            dynamic_axes={n: dynamic for n in (INPUT, *names)} if dynamic else None,
-            opset_version=opset,
-            **_TRACE,
-        )
+        axes = {n: dynamic for n in (INPUT, *names)} if dynamic else None
+        write_onnx(network, (images,), path, [INPUT], names, axes, opset)
+
+
+def write_onnx(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    path: str | Path,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    dynamic_axes: dict[str, dict[int, str]] | None = None,
+    opset: int = MIN_OPSET,
+) -> None:
+    """Write a module as an ONNX file, as :func:`torch.onnx.export` does."""
+    torch.onnx.export(
+        module,
+        inputs,
+        str(path),
+        input_names=list(input_names),
+        output_names=list(output_names),
+        dynamic_axes=dynamic_axes,
+        opset_version=opset,
+        **_TRACE,
+    )
 
 
 @contextlib.contextmanager

@@ -10,12 +10,9 @@ from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from mmlitehrnet.deploy import switch_to_deploy
-from mmlitehrnet.deploy.export import (
-    Difference,
-    compare,
-    export_onnx,
-    trace_to_onnx,
-)
+from mmlitehrnet.deploy.comparison import Difference, compare
+from mmlitehrnet.deploy.export import export_onnx
+from mmlitehrnet.deploy.tracing import trace_to_onnx
 from mmlitehrnet.models.layers.context_modeling import (
     DenseContextModeling,
 )
