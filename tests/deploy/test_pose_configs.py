@@ -56,7 +56,7 @@ GROUPS = in_groups()
 @pytest.mark.parametrize("paths", GROUPS, ids=lambda paths: paths[0])
 def test_it_is_exported_and_runs(paths, tmp_path):
     config, tool = shrunk(paths[0]), load_tool("export_onnx")
-    model = tool.load_model(config, None, False)
+    model = tool.load_model(config, None)
     width, height = config.codec.input_size
     export_onnx(model, tmp_path / "pose.onnx", (height, width), tolerance=1e-4)
     points, scores = PoseRunner(tmp_path / "pose.onnx", num_threads=1)(scene(), BOXES)

@@ -31,7 +31,7 @@ LIBRARIES = {
 # Programs whose options are not ours to check.
 OTHERS = re.compile(
     r"((python -m )?pip (install|download|wheel)|mim (install|download)|cd|export|git"
-    r"|pre-commit|srun|sbatch|torchrun|\S*python -m pytest) "
+    r"|cp|pre-commit|srun|sbatch|torchrun|\S*python -m pytest) "
 )
 
 

@@ -34,6 +34,7 @@ NOT_RUN = {
     r"mim .*compile=": "compiles for many minutes",
     r"python .*rtmdet": "needs a detector's checkpoint",
     r"python .*\.param$": "needs ncnn: make ncnn-check exports to it",
+    r"cp ": "tests/deploy/test_runner.py runs it",
     r"make ": "takes long, or is running already",
     r"(pre-commit|git|export|\S*python -m pytest|torchrun) ": "is not of this project",
     r"python -m benchmarks\.": "takes many minutes, needs a quiet machine",
