@@ -149,7 +149,7 @@ def join(parts: Sequence[Path], path: Path) -> None:
 
 
 def _is_plain(model: Any) -> bool:
-    """Whether labels are the highest of logits that OpenCV enlarges as the model does."""
+    """Whether labels are the highest logits, enlarged as OpenCV does."""
     return model.decode_head.out_channels > 1 and not model.align_corners
 
 

@@ -25,7 +25,8 @@ from tests.models.deployed.networks import (
 
 #: One small network of each class.
 KINDS = ("LITE", "NAIVE", "DITE", "SMALL")
-ALL_FORMS = set(FORMS.values()).union(*DYNAMIC_FORMS.values())
+# A list: all processes of a run must collect tests in the same order.
+ALL_FORMS = sorted(set(FORMS.values()).union(*DYNAMIC_FORMS.values()), key=repr)
 BOTH = pytest.mark.parametrize("form", ["trained", "deployed"])
 
 
