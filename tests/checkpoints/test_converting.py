@@ -47,6 +47,7 @@ def source(weights, tmp_path):
     return tmp_path / "theirs.pth"
 
 
+@pytest.mark.slow
 def test_configs_are_found_by_their_shapes(weights, tmp_path):
     weights = convert(weights).weights
     root = tmp_path / "configs"
@@ -81,6 +82,7 @@ def test_unknown_layouts_and_names_are_refused(weights):
         convert({**weights, "neck.conv.weight": torch.ones(1)})
 
 
+@pytest.mark.slow
 def test_our_config_is_found_for_a_published_file(tmp_path, capsys):
     name = "configs/cls/small_hrnet_w16_in1k.py"  # a folder of few configs
     state = build(ROOT / name).state_dict()

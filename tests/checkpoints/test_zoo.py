@@ -185,6 +185,7 @@ def test_a_run_takes_names_of_the_zoo(paddle, server, monkeypatch, tmp_path):
     assert len(server.asked) == 1
 
 
+@pytest.mark.slow
 def test_mim_tests_names_of_the_zoo(cache, tmp_path):
     """A file at the place that the message names is taken without a network."""
     name = "paddledetection_litehrnet_18_coco_256x192"

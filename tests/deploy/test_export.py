@@ -75,6 +75,7 @@ def openvino_error(path, net, *batches):
     return max(errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_dynamic_export_in_onnxruntime_and_openvino(name, target, tmp_path):
@@ -87,6 +88,7 @@ def test_dynamic_export_in_onnxruntime_and_openvino(name, target, tmp_path):
     assert openvino_error(path, net, images(1, 3, 64, 96), images(3, 3, 96, 64)) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
 def test_dynamic_convolution_of_several_images(target, tmp_path):
     path = tmp_path / "net.onnx"
@@ -119,6 +121,7 @@ class WithHead(torch.nn.Module):
         return (torch.cat([result.flatten(2) for result in results], dim=2),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, block", [(LiteHRNet, "LITE"), (NaiveLiteHRNet, "NAIVE"), (DiteHRNet, "DITE")]
 )
@@ -289,6 +292,7 @@ def test_a_detector_is_named(tmp_path):
         load_tool("export_onnx").main(arguments)
 
 
+@pytest.mark.slow
 def test_tool_exports_a_pose_config(tmp_path, capsys):
     path = tmp_path / "pose.onnx"
     config = "configs/pose/litehrnet_18_coco_256x192.py"
@@ -357,6 +361,7 @@ def test_tool_takes_changes_to_the_config(tmp_path, monkeypatch):
     assert set(pools) == {"official"}
 
 
+@pytest.mark.slow
 def test_tool_exports_a_segmentation_config_with_weights(tmp_path, capsys):
     from mmengine import Config
 

@@ -115,6 +115,7 @@ def test_mmpose_switches_its_models(name):
         assert difference(model(x, None, mode="tensor"), expected) < 1e-9
 
 
+@pytest.mark.slow
 def test_mmpretrain_converts_a_checkpoint(tmp_path):
     """MMPretrain's ``reparameterize_model.py``, and what it writes."""
     config = Config.fromfile(CLASSIFIER)

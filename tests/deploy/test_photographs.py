@@ -52,6 +52,7 @@ def share_near(points, expected):
     return (np.linalg.norm(points - expected, axis=-1) <= NEAR).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flip_test", [True, False])
 @pytest.mark.parametrize("case", CASES)
 def test_keypoints_are_those_of_mmpose(case, flip_test, tmp_path):

@@ -53,6 +53,7 @@ def in_groups():
 GROUPS = in_groups()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paths", GROUPS, ids=lambda paths: paths[0])
 def test_it_is_exported_and_runs(paths, tmp_path):
     config, tool = shrunk(paths[0]), load_tool("export_onnx")

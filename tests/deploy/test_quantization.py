@@ -32,6 +32,7 @@ def is_depthwise(conv):
     return any(a.name == "group" and a.i > 1 for a in conv.attribute)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["LiteHRNet", "NaiveLiteHRNet", "DiteHRNet"])
 def test_openvino_gets_integers_in_dense_convolutions_alone(name, tmp_path):
     path = tmp_path / "net.onnx"
@@ -139,6 +140,7 @@ def people(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_tool_calibrates_on_the_configs_own_images(people, tmp_path, capsys):
     """As the model sees them in validation, evenly spread over the dataset."""
     from mmlitehrnet.deploy.runner import PoseRunner
@@ -178,6 +180,7 @@ def test_images_are_spread_over_the_dataset(people):
     assert torch.equal(calibration_images(config, model, 2), every[[0, -1]])
 
 
+@pytest.mark.slow
 def test_tool_calibrates_a_segmentation_network(tmp_path):
     make_cityscapes(tmp_path / "data", 1, 2, size=(64, 128), quiet=True)
     changes = ["val_dataloader.dataset.data_root=" + str(tmp_path / "data") + "/"]

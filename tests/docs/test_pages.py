@@ -72,6 +72,7 @@ def test_config_builds(block, folder):
     assert type(network.backbone).__module__.startswith("mmlitehrnet.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [b for b in PYTHON if not is_config(b)], ids=str)
 def test_python_runs(block, folder, monkeypatch):
     monkeypatch.chdir(folder)

@@ -132,6 +132,7 @@ def test_torch_fx_traces_the_deployed_form(name, target):
     assert_equal(traced, name, 1, 3, 70, 90)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_tools_made_of_torch_fx_take_the_deployed_form(name):
     """FX quantisation finds the convolutions, MMEngine's option nothing to do."""
@@ -147,6 +148,7 @@ def test_tools_made_of_torch_fx_take_the_deployed_form(name):
     assert_same(model["backbone"], net, x, 1e-4)
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("name", KINDS)
 def test_torchscript_takes_other_images(name, form):
@@ -159,6 +161,7 @@ def test_torchscript_takes_other_images(name, form):
         assert_equal(traced, name, 3, 3, 64, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", FORMS)
 def test_torchscript_takes_any_number_of_images(target):
     deployed = switch_to_deploy(trained(NETWORKS["DITE"]), target, batch_size=2)
@@ -168,6 +171,7 @@ def test_torchscript_takes_any_number_of_images(target):
         assert_equal(traced, "DITE", batch, 3, 64, 64)
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("name", KINDS)
 def test_compile_captures_one_graph(name, form):
@@ -181,6 +185,7 @@ def test_compile_captures_one_graph(name, form):
         assert_same(compiled, net, images(*shape, dtype=torch.float64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["LITE", "DITE"])
 def test_export_captures_the_deployed_network(name):
     net = shallow(name)
