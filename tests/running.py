@@ -7,6 +7,7 @@ import io
 import os
 import re
 import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,12 @@ def run_python(*arguments, cwd=ROOT, check=True, timeout=None, **env):
     )
     assert not check or done.returncode == 0, done.stdout[-4000:]
     return done
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
 
 
 def mim(*arguments, cwd=ROOT) -> str:

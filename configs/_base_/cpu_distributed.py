@@ -1,9 +1,9 @@
-"""Several processes on a machine without a GPU; a config adds this to its `_base_`::
+"""Several processes on machines without a GPU; a config adds this to its `_base_`::
 
     _base_ = ["../pose/litehrnet_18_coco_256x192.py", "../_base_/cpu_distributed.py"]
 
 and runs by `mim train mmpose CONFIG --launcher pytorch --gpus 2`, 2 being the number of
-processes. On a machine with GPUs it changes nothing.
+processes, or under Slurm. On a machine with GPUs it changes nothing.
 
 The import is a plain one: no two bases may set the same key, and the other one has
 `custom_imports`. Without `_base_` above it MMEngine takes this for a config in its

@@ -1,31 +1,41 @@
 """Several processes on the CPU, with gloo, which MMEngine cannot start by itself.
 
-MMEngine's launchers call ``torch.cuda.set_device`` and so need a GPU, but leave a
-process group that is already there as it is. Importing this module makes one where
-``torch.distributed.launch`` or ``torchrun`` started the process and there is no GPU;
-anywhere else it does nothing. ``configs/_base_/cpu_distributed.py`` imports it.
+MMEngine's launchers call ``torch.cuda.set_device`` and so need a GPU. Importing this
+module where there is none lets MMEngine's runner start its processes by
+:func:`init_gloo`. ``configs/_base_/cpu_distributed.py`` imports it.
 """
 
 from __future__ import annotations
 
-import os
+from typing import Any
+from unittest.mock import patch
 
 import mmcv.cnn  # noqa: F401  Registers PyTorch's SyncBN, which is replaced.
+import mmengine.runner.runner
 import torch
-import torch.distributed as dist
+from mmengine.dist import init_dist
 from mmengine.registry import MODELS
 from torch import nn
 
 
-def init_gloo() -> None:
-    """Make the process group, and let 'SyncBN' in a config build ordinary BN.
+def init_gloo(launcher: str, backend: str = "gloo", **options: Any) -> None:
+    """Make the process group as MMEngine does, with gloo and also without a GPU.
 
-    PyTorch's ``SyncBatchNorm`` takes CUDA tensors only.
+    Args:
+        launcher: What started the processes, and so which variables tell of them:
+            'pytorch', 'slurm' or 'mpi'.
+        backend: Not used: configs name that of GPUs.
+        **options: What else ``env_cfg.dist_cfg`` of a config may hold, as ``timeout``
+            in seconds.
     """
-    if "RANK" not in os.environ or torch.cuda.is_available() or dist.is_initialized():
+    if torch.cuda.is_available():
+        init_dist(launcher, "gloo", **options)
         return
-    dist.init_process_group("gloo")
+    with patch.object(torch.cuda, "set_device"):
+        init_dist(launcher, "gloo", **options)
+    # PyTorch's ``SyncBatchNorm`` takes CUDA tensors only.
     MODELS.register_module(name="SyncBN", module=nn.BatchNorm2d, force=True)
 
 
-init_gloo()
+if not torch.cuda.is_available():
+    mmengine.runner.runner.init_dist = init_gloo

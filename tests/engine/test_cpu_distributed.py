@@ -1,7 +1,7 @@
 """Two gloo processes train and test as one does."""
 
+import os
 import re
-import socket
 
 import pytest
 import torch
@@ -10,20 +10,13 @@ from mmengine.runner import Runner
 
 from tests.engine.equal_batches import NETWORKS, PARTS, STEPS
 from tests.robustness.recipes import CONFIGS, make_data, small_config
-from tests.running import ROOT, mim, run_python
+from tests.running import ROOT, free_port, mim, run_python
 
 CPU_DISTRIBUTED = ROOT / "configs/_base_/cpu_distributed.py"
-TWO = ("--launcher", "pytorch", "--gpus", 2)
 # Of the losses; on the machine that this was written on, they were equal bit for bit.
 TOLERANCE = 1e-4
 
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +68,28 @@ def evaluate_alone(cfg, checkpoint, work_dir):
     return Runner.from_cfg(cfg).test()
 
 
-def test_mim_on_two_processes(data, tmp_path):
+#: Stand-ins for Slurm: two nodes on this machine, each in a folder of its own.
+SLURM = {
+    "srun": """#!/bin/bash
+echo "srun $*"
+while [[ $1 == -* ]]; do
+    case $1 in -p) shift ;; --ntasks=*) export SLURM_NTASKS=${1#*=} ;; esac
+    shift
+done
+export SLURM_NODELIST=node[0-1] SLURM_LOCALID=0
+for ((k = 0; k < SLURM_NTASKS; k++)); do
+    mkdir -p node$k
+    (cd node$k && SLURM_PROCID=$k exec "$@") &
+done
+wait -n && wait -n
+""",
+    "scontrol": """#!/bin/bash
+[[ $* == "show hostname node[0-1]" ]] && echo 127.0.0.1
+""",
+}
+
+
+def test_mim_on_two_nodes_of_slurm(data, tmp_path, monkeypatch):
     small = small_config("pose", data / "pose")
     small.train_cfg.update(max_epochs=1, val_interval=1)
     small.default_hooks.checkpoint.update(interval=1, save_best=None)
@@ -86,8 +100,14 @@ def test_mim_on_two_processes(data, tmp_path):
     config = tmp_path / "two.py"
     config.write_text(f"_base_ = ['small.py', '{CPU_DISTRIBUTED}']\n")
 
-    run = ("mmpose", config, "--work-dir", tmp_path, *TWO, "--port", free_port())
-    log = mim("train", *run)
+    for name, script in SLURM.items():
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    two = ("--launcher", "slurm", "--gpus", 2, "--gpus-per-node", 1, "--partition", "a")
+    run = ("mmpose", config, "--work-dir", tmp_path, *two, "--port", free_port())
+    log = mim("train", *run, cwd=tmp_path)
+    assert "srun -p a --gres=gpu:1 --ntasks=2 --ntasks-per-node=1" in log
     assert "Distributed training: True" in log and "GPU number: 2" in log
 
     # Both processes evaluated the network of the checkpoint, each a part of the images.
