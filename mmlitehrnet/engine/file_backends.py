@@ -45,12 +45,16 @@ class AtomicBackend(LocalBackend):
         except OSError as error:
             partial.unlink(missing_ok=True)
             free = shutil.disk_usage(path.parent).free
+            hint = "Make room and run again"
+            if any(path.parent.glob(f"*{path.suffix}")):
+                hint = (
+                    "The checkpoints before it are as they were: make room and run "
+                    "again with --resume"
+                )
             raise OSError(
                 error.errno,
                 f"{path} was not saved ({error.strerror}): it needs "
-                f"{len(obj) / 2**20:.1f} MiB, {free / 2**20:.1f} MiB are free. The "
-                "checkpoints before it are as they were: make room and run again with "
-                "--resume",
+                f"{len(obj) / 2**20:.1f} MiB, {free / 2**20:.1f} MiB are free. {hint}",
             ) from error
         _sync_folder(path.parent)
 

@@ -34,6 +34,13 @@ def test_a_file_keeps_its_old_content_until_the_new_one_is_whole(tmp_path):
     assert os.listdir(tmp_path) == ["model.pth"]
 
 
+def test_a_full_disk_speaks_of_checkpoints_only_where_there_are_some(tmp_path):
+    with disk_full_above(1000), pytest.raises(OSError) as caught:
+        AtomicBackend().put(b"x" * 2000, tmp_path / "epoch_1.pth")
+    assert "Make room and run again" in str(caught.value)
+    assert "before it" not in str(caught.value) and "--resume" not in str(caught.value)
+
+
 def test_a_run_killed_before_it_removes_a_checkpoint_does_so_later(
     tmp_path, monkeypatch
 ):
