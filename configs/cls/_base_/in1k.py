@@ -38,4 +38,11 @@ param_scheduler = [
 train_dataloader = dict(batch_size=128)
 val_dataloader = dict(batch_size=128)
 test_dataloader = val_dataloader
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=3, save_best="accuracy/top1"))
+# As in configs/pose/_base_/recipe.py.
+default_hooks = dict(
+    checkpoint=dict(
+        type="SafeCheckpointHook", max_keep_ckpts=3, save_best="accuracy/top1"
+    ),
+    finite_loss=dict(type="FiniteLossHook"),
+    processes=dict(type="ProcessesHook"),
+)

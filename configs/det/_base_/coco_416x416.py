@@ -135,6 +135,14 @@ param_scheduler = [
     ),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=8 * 16)
+# As in configs/pose/_base_/recipe.py.
 default_hooks = dict(
-    checkpoint=dict(interval=10, max_keep_ckpts=3, save_best="coco/bbox_mAP")
+    checkpoint=dict(
+        type="SafeCheckpointHook",
+        interval=1,
+        max_keep_ckpts=3,
+        save_best="coco/bbox_mAP",
+    ),
+    finite_loss=dict(type="FiniteLossHook"),
+    processes=dict(type="ProcessesHook"),
 )

@@ -17,10 +17,14 @@ param_scheduler = [
     dict(type="MultiStepLR", milestones=[170, 200], gamma=0.1, by_epoch=True),
 ]
 auto_scale_lr = dict(base_batch_size=256)
-# Checkpoints that survive a crash; docs/robustness.md.
+# Checkpoints that survive a crash (docs/robustness.md), of the last three epochs, and
+# processes that agree (docs/several_machines.md).
 default_hooks = dict(
-    checkpoint=dict(type="SafeCheckpointHook", rule="greater", max_keep_ckpts=3),
+    checkpoint=dict(
+        type="SafeCheckpointHook", interval=1, rule="greater", max_keep_ckpts=3
+    ),
     finite_loss=dict(type="FiniteLossHook"),
+    processes=dict(type="ProcessesHook"),
 )
 
 # A config adds its backbone, and in_channels where the first map has not 40 channels.

@@ -93,9 +93,11 @@ param_scheduler = [
     dict(type="PolyLR", power=0.9, eta_min=0, begin=0, end=160000, by_epoch=False)
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=16)
-# Checkpoints that survive a crash; docs/robustness.md.
+# Checkpoints that survive a crash (docs/robustness.md) and processes that agree
+# (docs/several_machines.md).
 default_hooks = dict(
     checkpoint=dict(type="SafeCheckpointHook", save_best="mIoU", max_keep_ckpts=3),
     finite_loss=dict(type="FiniteLossHook"),
+    processes=dict(type="ProcessesHook"),
     badcase=dict(type="SegBadCaseAnalysisHook", enable=False),
 )

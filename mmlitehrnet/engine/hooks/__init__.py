@@ -3,11 +3,13 @@
 from .channels_last import ChannelsLastHook
 from .checkpoint import SafeCheckpointHook
 from .finite_loss import FiniteLossHook
+from .processes import ProcessesHook
 from .seg_bad_cases import SegBadCaseAnalysisHook
 
 __all__ = [
     "ChannelsLastHook",
     "FiniteLossHook",
+    "ProcessesHook",
     "SafeCheckpointHook",
     "SegBadCaseAnalysisHook",
 ]

@@ -7,11 +7,12 @@ dies while it writes leaves a run that cannot be resumed.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -25,7 +26,7 @@ from ...checkpoints import (
     unwrap,
     weights_of,
 )
-from ..file_backends import ATOMIC, PARTIAL, AtomicBackend, LateRemoval
+from ..file_backends import ATOMIC, PARTIAL, LateRemoval
 
 #: MMEngine's file that names the checkpoint to resume from.
 LAST = "last_checkpoint"
@@ -39,7 +40,8 @@ class SafeCheckpointHook(CheckpointHook):
       replaces is removed afterwards, so that for a moment there is one more than
       ``max_keep_ckpts``. A full disk stops the run and leaves the last one as it was.
     - ``--resume`` looks at the check sums of the last checkpoint. If it is damaged, the
-      newest whole one is resumed instead, and a warning says so.
+      newest whole one is resumed instead, and a warning says so. A run that torchrun
+      starts again, or may (``--max-restarts``), resumes also without ``--resume``.
     - A checkpoint that does not fit the model stops the run, with what differs and what
       to do, where MMEngine would go on with random weights. In training from it
       (``load_from``) only the backbone must fit; what else is left out is logged.
@@ -105,21 +107,33 @@ class SafeCheckpointHook(CheckpointHook):
         Raises:
             CheckpointError: If it cannot be used.
         """
+        if runner._has_loaded:  # It has trained, and tests what it has.
+            return
         # MMEngine keeps what `load_from` and `resume` say in these two alone.
-        if runner._load_from is None and runner._resume:
-            if is_main_process():
-                self._mend_last(runner)
-            barrier()
+        named = runner._load_from is not None
+        goes_on = runner._resume and not named
+        if not goes_on and not _is_restarted(runner):
+            return
+        last = self._find_last(runner)
+        if last is not None and not goes_on:
+            runner.logger.warning(
+                f"torchrun starts this run again, or may: it resumes {last}"
+            )
+        if last is not None or not named:
+            runner._load_from, runner._resume = last, last is not None
 
-    def _mend_last(self, runner: Runner) -> None:
-        """Let ``last_checkpoint`` name a checkpoint that is whole."""
+    def _find_last(self, runner: Runner) -> str | None:
+        """Find the checkpoint to resume: the last one, or the newest that is whole.
+
+        Raises:
+            CheckpointError: If there are some, and none is whole.
+        """
         last = Path(runner.work_dir) / LAST
         named = last.read_text().strip() if last.is_file() else ""
-        if "://" in named:  # Another storage answers for its files itself.
-            return
-        problem = _problem_of(last, named)
+        # Another storage answers for its files itself.
+        problem = None if "://" in named else _problem_of(last, named)
         if problem is None:
-            return
+            return named
         folders = [Path(named).parent] if named else []
         for folder in [*folders, Path(runner.work_dir)]:
             whole = find_whole(folder, self.filename_tmpl)
@@ -128,16 +142,13 @@ class SafeCheckpointHook(CheckpointHook):
                     f"{problem}: resuming from {whole}, the newest checkpoint that is "
                     "whole"
                 )
-                AtomicBackend().put(str(whole).encode(), last)
-                return
+                return str(whole)
         if named:
             raise CheckpointError(
                 f"{problem}, and there is no other checkpoint to resume from in "
                 f"{Path(named).parent}: train again without --resume"
             )
-        # The run died before its first checkpoint. MMEngine starts it anew, unless
-        # there is a file that names none.
-        last.unlink(missing_ok=True)
+        return None  # The run died before its first checkpoint.
 
     # --------------------------------------------------- after it is read
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -175,6 +186,22 @@ class SafeCheckpointHook(CheckpointHook):
             runner.logger.warning(
                 f"{name}: {mismatch.fitting} tensors are taken; {explain(mismatch)}"
             )
+
+
+def _is_restarted(runner: Runner) -> bool:
+    """Whether torchrun has started a training again, or may do so without --resume.
+
+    From its beginning, or from a checkpoint that was named for its first start, it
+    would train and overwrite the checkpoints that it has written since. That it may is
+    asked, too, since a machine that joins starts all processes without counting it.
+    """
+    if isinstance(runner._train_loop, (dict, type(None))):  # a test
+        return False
+    count, most = (
+        int(os.environ.get(f"TORCHELASTIC_{name}", 0))
+        for name in ("RESTART_COUNT", "MAX_RESTARTS")
+    )
+    return count > 0 or (most > 0 and not runner._resume)
 
 
 def _problem_of(last: Path, named: str) -> str | None:
