@@ -11,6 +11,12 @@ as PNG. A pose model is given the whole image as one person, or the boxes of a d
 of MMDetection (--det-model, or --det-config and --det-checkpoint). A GPU is used if
 there is one.
 
+A large folder is shared among processes and machines, each picture to one of them, and
+what is done is not done again:
+
+    torchrun --nproc-per-node 8 tools/predict.py photos CONFIG CHECKPOINT \
+        --launcher pytorch --resume
+
 Without a config, a published model and a detector of people are downloaded, once;
 --model and --det-model take other names: of the zoo (docs/zoo.md) and of MMPose's,
 MMSegmentation's and MMDetection's metafiles.
@@ -24,6 +30,8 @@ import sys
 import warnings
 from pathlib import Path
 
+import mmengine.dist.utils
+from mmengine.dist import all_gather_object, broadcast_object_list, get_dist_info
 from mmengine.logging import MMLogger
 from rich.progress import Progress
 
@@ -35,6 +43,7 @@ from mmlitehrnet.apis import (
     load_config,
     open_inferencer,
     predict,
+    result_of,
 )
 from mmlitehrnet.apis.command_line import add_cfg_options, device, fraction
 
@@ -42,6 +51,9 @@ from mmlitehrnet.apis.command_line import add_cfg_options, device, fraction
 #: detected boxes) and its smallest RTMDet.
 MODEL = "openmmlab_litehrnet_18_coco_256x192"
 DETECTOR = "rtmdet_tiny_8xb32-300e_coco"
+
+#: Seconds that a process which is done waits for the others: no end.
+PATIENCE = 10**7
 
 #: Options that only one task has, named as the Inferencer's argument -> default_scope.
 TASK_OPTIONS = {
@@ -76,6 +88,18 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--device", type=device, help="as cuda:0 or cpu; default: a GPU, if any"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave out what has results in OUT already (not a segmentor's videos)",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch", "slurm"),
+        default="none",
+        help="what started this and other processes, which share the input; they need "
+        "the same OUT",
     )
     add_cfg_options(parser)
     options = dict(default=argparse.SUPPRESS)
@@ -137,9 +161,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0, 1 where some image or video could not be read, 2 where an argument is wrong.
+        0, 1 where some image or video could not be read, 2 where an argument is wrong;
+        of several processes, it is the first one that returns 1.
     """
     args = parse_args(arguments)
+    if args.launcher != "none":
+        from mmlitehrnet.engine.cpu_distributed import init_gloo
+
+        init_gloo(args.launcher, timeout=PATIENCE)
+        # MMEngine draws in the first process only, as this one takes itself for.
+        mmengine.dist.utils.is_main_process = lambda group=None: True
+    rank, num_processes = get_dist_info()
     # What OpenMMLab's packages say about their own code is not for who predicts.
     warnings.filterwarnings("ignore", category=UserWarning, module="mm(pose|seg|det|e)")
     MMLogger.get_instance("predict", log_level=logging.ERROR)
@@ -166,15 +198,23 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"predict: error: {error}", file=sys.stderr)
         return 2
-    if others:
+    if others and rank == 0:
         names = ", ".join(path.name for path in others[:5])
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""
         print(f"skipped, neither image nor video: {names}{more}")
     failed = 0
-    with Progress() as progress:
-        total = sum(medium.num_frames for medium in media)
+    listed = [media]
+    broadcast_object_list(listed)  # A folder may have grown in the meantime.
+    (media,) = listed
+    share = [
+        medium
+        for medium in media[rank::num_processes]
+        if not (args.resume and result_of(inferencer, medium, args.out).exists())
+    ]
+    with Progress(disable=rank > 0) as progress:
+        total = sum(medium.num_frames for medium in share)
         task = progress.add_task("Predicting", total=total)
-        for medium in media:
+        for medium in share:
             try:
                 for _ in predict(inferencer, medium, args.out):
                     progress.advance(task)
@@ -183,9 +223,11 @@ def main(arguments: list[str] | None = None) -> int:
                 text = f"failed: {error}"
                 progress.console.print(text, markup=False, soft_wrap=True)
         progress.update(task, total=progress.tasks[task].completed)
-    done = len(media) - failed
-    print(f"{done} of {len(media)} done: drawings and results are in {args.out}")
-    return 1 if failed else 0
+    failed = sum(all_gather_object(failed))  # waits for the others
+    if rank == 0:
+        done = len(media) - failed
+        print(f"{done} of {len(media)} done: drawings and results are in {args.out}")
+    return 1 if failed and rank == 0 else 0  # the launcher ends all at the first 1
 
 
 if __name__ == "__main__":

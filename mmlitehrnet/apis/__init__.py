@@ -1,7 +1,7 @@
 """Models from configs, and inference by MMPose's and MMSegmentation's Inferencers."""
 
 from .hub import find_model
-from .inference import INFERENCERS, open_inferencer, predict
+from .inference import INFERENCERS, open_inferencer, predict, result_of
 from .media import Medium, MediumError, find_media
 from .model import config_input_size, load_config, network_from_config
 
@@ -16,4 +16,5 @@ __all__ = [
     "network_from_config",
     "open_inferencer",
     "predict",
+    "result_of",
 ]

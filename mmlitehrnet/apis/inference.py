@@ -65,6 +65,17 @@ def open_inferencer(
     )
 
 
+def result_of(
+    inferencer: PoseInferencer | SegInferencer, medium: Medium, out: Path
+) -> Path:
+    """Name the file of results: once it is there, an image or video is done.
+
+    A segmentor's labels of a video go to a folder of that name, without the suffix, and
+    the file is never there.
+    """
+    return out / RESULTS / f"{medium.stem}{inferencer.suffix}"
+
+
 def predict(
     inferencer: PoseInferencer | SegInferencer, medium: Medium, out: Path
 ) -> Iterator[None]:
@@ -88,14 +99,15 @@ def predict(
                 f"{medium.path} is in {folder}, where results go: it could be "
                 "overwritten; write to another folder"
             )
-    result = out / RESULTS / f"{medium.stem}{inferencer.suffix}"
+    result = result_of(inferencer, medium, out)
     result.parent.mkdir(parents=True, exist_ok=True)
     result.unlink(missing_ok=True)
     video = medium.kind == "video"
     step = loading_step(inferencer.pipeline)
     with (
-        _drawer(medium, out / DRAWINGS) as draw,
+        # The result comes last: where it is, the drawing is whole.
         inferencer.saver(result, video) as save,
+        _drawer(medium, out / DRAWINGS) as draw,
     ):
         for image in medium.frames(step):
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +87,14 @@ class Medium(NamedTuple):
             raise MediumError(f"{self.path} cannot be read: {error}") from error
         if loaded is not None:  # as with ignore_empty
             yield loaded["img"]
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Write a file under another name, and give it its own when it is whole."""
+    partial = path.with_name(f".{path.name}")
+    yield partial
+    partial.replace(path)
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:

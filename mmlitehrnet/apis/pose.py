@@ -16,7 +16,7 @@ from mmpose.apis import Pose2DInferencer
 from mmpose.structures import PoseDataSample
 
 from .inferencer import CheckedWeights, loading_step
-from .media import as_picture
+from .media import as_picture, whole
 from .model import load_config
 
 
@@ -170,7 +170,8 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
         frames: list[list[dict]] = []
         yield frames.append
         numbered = [dict(frame_id=k, instances=x) for k, x in enumerate(frames)]
-        mmengine.dump(numbered if video else frames[0], path)
+        with whole(path) as partial:
+            mmengine.dump(numbered if video else frames[0], partial)
 
 
 def _as_float32(results: dict) -> dict:

@@ -15,7 +15,7 @@ from mmseg.apis import MMSegInferencer
 from mmseg.registry import DATASETS
 
 from .inferencer import CheckedWeights
-from .media import as_picture
+from .media import as_picture, whole
 
 
 class SegInferencer(CheckedWeights, MMSegInferencer):
@@ -92,6 +92,7 @@ class SegInferencer(CheckedWeights, MMSegInferencer):
 
         def save(labels: np.ndarray) -> None:
             name = folder / f"{next(numbers):06d}{path.suffix}" if video else path
-            mmcv.imwrite(labels, str(name))
+            with whole(name) as partial:
+                mmcv.imwrite(labels, str(partial))
 
         yield save

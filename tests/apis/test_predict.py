@@ -27,7 +27,7 @@ from mmlitehrnet.apis import find_media, network_from_config, open_inferencer
 from mmlitehrnet.apis.seg import SegInferencer
 from sample_data import make_cityscapes, make_coco
 from tests.models.backbones.reference import sane_weights
-from tests.running import ROOT
+from tests.running import ROOT, free_port, run_python
 from tests.tools import run_tool
 
 POSE = ROOT / "configs/pose/naive_litehrnet_18_coco_256x192.py"
@@ -398,6 +398,26 @@ def test_each_image_is_read_once_and_the_model_built_once(
         monkeypatch.setattr(place, counted)
     assert run_tool("predict", people, *pose, "--out", tmp_path) == 0
     assert sorted(calls) == ["imfrombytes"] * 3 + ["network_from_config"]
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_folder_and_leave_what_is_done(pose, people, tmp_path):
+    folder, alone, out = (tmp_path / name for name in ("in", "alone", "out"))
+    shutil.copytree(people, folder)
+    (folder / "broken.jpg").write_text("no picture")
+    assert run_tool("predict", folder, *pose, "--out", alone) == 1
+    results = {path.name: path.read_text() for path in alone.glob("predictions/*")}
+    done = out / "predictions" / min(results)
+    done.parent.mkdir(parents=True)
+    done.write_text("as it was")
+    launch = ("-m", "torch.distributed.run", "--nproc_per_node", 2)
+    launch += ("--master_port", free_port(), ROOT / "tools/predict.py")
+    options = ("--out", out, "--launcher", "pytorch", "--resume")
+    printed = run_python(*launch, folder, *pose, *options, check=False).stdout
+    assert printed.count("3 of 4 done") == 1, printed
+    assert printed.count(f"failed: {folder / 'broken.jpg'}") == 1
+    found = {path.name: path.read_text() for path in out.glob("predictions/*")}
+    assert found == results | {done.name: "as it was"}
 
 
 def test_kinds_of_files(pose, people, tmp_path, monkeypatch):
