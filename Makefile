@@ -13,6 +13,8 @@
 #                      convert pose and segmentation networks by mmdeploy 1.3.1
 #   make ncnn-check    export pose and segmentation networks to ncnn, and run them there
 #   make rtmlib-check  run exported recipes in rtmlib, on photographs
+#   make machines-check
+#                      train on two hosts that fail (network namespaces: needs root)
 # `STACK=reference` takes the environment of torch 2.1 and compiled mmcv for any target.
 SHELL := bash
 STACK ?= default
@@ -20,7 +22,7 @@ VENV := .venv$(if $(filter-out default,$(STACK)),-$(STACK))
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-seg test test-fast docs-check wheel-check mmdeploy-check ncnn-check rtmlib-check lint format env clean
+.PHONY: help demo demo-seg test test-fast docs-check wheel-check mmdeploy-check ncnn-check rtmlib-check machines-check lint format env clean
 
 help:
 	@sed -n '1,/^SHELL/{/^#/s/^# \{0,1\}//p}' Makefile
@@ -55,6 +57,9 @@ ncnn-check: env
 
 rtmlib-check: env
 	python -m tests.rtmlib_check
+
+machines-check: env
+	python -m tests.machines_check
 
 lint: env
 	ruff check .
