@@ -6,7 +6,10 @@ it.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
+from collections.abc import Iterator
 from difflib import get_close_matches
 from http.client import HTTPException
 from pathlib import Path
@@ -20,6 +23,8 @@ import yaml
 from .reading import CheckpointError, load_checkpoint
 
 PACKAGE = Path(__file__).resolve().parents[1]
+#: Seconds that a server may stay silent.
+TIMEOUT = 30.0
 
 
 def folder() -> Path:
@@ -96,7 +101,8 @@ def download(url: str, name: str, *other_names: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=path.parent) as folder:
             part = Path(folder) / name
-            torch.hub.download_url_to_file(url, str(part), published_hash(url))
+            with _timeout(TIMEOUT):  # torch.hub has none
+                torch.hub.download_url_to_file(url, str(part), published_hash(url))
             load_checkpoint(part, raw=True)  # It is not, if it ends early.
             part.replace(path)
     # RuntimeError: another hash.
@@ -106,3 +112,13 @@ def download(url: str, name: str, *other_names: str) -> Path:
             f"{path}, or give a file of weights by its path"
         ) from error
     return path
+
+
+@contextlib.contextmanager
+def _timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -106,6 +106,15 @@ def test_a_file_in_the_cache_is_taken_under_its_published_name(
         zoo.fetch(name)
 
 
+def test_a_silent_server_is_waited_for_no_longer_than_the_timeout(cache, monkeypatch):
+    monkeypatch.setattr(zoo, "TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/net.pth"
+        with pytest.raises(CheckpointError, match=r"net\.pth .*timed out"):
+            zoo.download(url, "net.pth")
+    assert list(cache.iterdir()) == [] and socket.getdefaulttimeout() is None
+
+
 def test_mmengine_takes_addresses(server, cache, tmp_path):
     harmed = tmp_path / "harmed"
     server.files["/net-20200101.pth"] = pth(hook=HARM["system"](harmed))
