@@ -111,6 +111,8 @@ class SafeCheckpointHook(CheckpointHook):
             return
         # MMEngine keeps what `load_from` and `resume` say in these two alone.
         named = runner._load_from is not None
+        if named and runner._resume:
+            self._check_named(Path(runner._load_from).expanduser())
         goes_on = runner._resume and not named
         if not goes_on and not _is_restarted(runner):
             return
@@ -121,6 +123,16 @@ class SafeCheckpointHook(CheckpointHook):
             )
         if last is not None or not named:
             runner._load_from, runner._resume = last, last is not None
+
+    def _check_named(self, path: Path) -> None:
+        """Check the file that is to be resumed, which is never replaced by another."""
+        try:
+            if path.is_file():
+                read_file(path)
+        except CheckpointError as error:
+            whole = find_whole(path.parent, self.filename_tmpl)
+            hint = f"; the newest whole one beside it is {whole}" if whole else ""
+            raise CheckpointError(f"{error}{hint}") from error
 
     def _find_last(self, runner: Runner) -> str | None:
         """Find the checkpoint to resume: the last one, or the newest that is whole.
