@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 
 class DataError(ValueError):
-    """Data that cannot be used; the message names the file and the field."""
+    """Data that cannot be used; the message names the file and the field.
+
+    Attributes:
+        faults: Each rule that is broken (:class:`.rules.Fault`), if rules are.
+    """
+
+    faults: Sequence[Any] = ()
 
 
 @contextmanager

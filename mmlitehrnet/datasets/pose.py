@@ -2,83 +2,87 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 from mmengine.dataset import force_full_init
+from mmengine.fileio import get_text, join_path
+from mmengine.logging import print_log
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.datasets.datasets.body import CocoDataset, MpiiDataset
 from mmpose.registry import DATASETS
 
 from .faults import DataError, named, run_pipeline
+from .rules import coco_faults, find_faults, metainfo_faults, refuse
 
-#: What every person has, and the shape of it (K: number of keypoints).
-FIELDS: dict[str, tuple[int | str, ...]] = {
-    "bbox": (1, 4),
-    "keypoints": (1, "K", 2),
-    "keypoints_visible": (1, "K"),
+#: Why an annotation gives no sample -> whether it is so, of a person as MMPose has it.
+LEFT_OUT: dict[str, Callable[[dict], Any]] = {
+    "iscrowd is 1": lambda person: person.get("iscrowd"),
+    "no keypoint is labelled (all flags are 0)": (
+        lambda person: person.get("num_keypoints") == 0
+    ),
+    "bbox has no size inside the image": (
+        lambda person: (person["bbox"][..., 2:] <= person["bbox"][..., :2]).any()
+    ),
+    "no keypoint has a positive x or y": (
+        lambda person: person["keypoints"].max() <= 0
+    ),
 }
 
 
 class _CheckedPersons(BaseCocoStyleDataset):
-    """Checks the persons when annotations are read, and names a sample in its errors.
+    """Checks what annotation files hold, and names a sample in its errors.
 
     Raises:
-        DataError: If an annotation file cannot be read or gives nobody, or a person's
-            fields are of the wrong length, not finite, or an image is broken or of
-            another size than annotated.
+        DataError: If the metainfo, an annotation file or a file of detections breaks a
+            rule of :mod:`.rules`, cannot be read or gives nobody, or an image is broken
+            or of another size than annotated.
     """
 
+    #: Reason -> how many annotations give no sample for it.
+    left_out: Counter
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
+        """Check the description of the keypoints, and read it as MMPose does."""
+        described = metainfo or cls.METAINFO
+        file = described.get("from_file")
+        if file and Path(file).is_file():
+            described = Config.fromfile(file).dataset_info
+        if not file or Path(file).is_file():  # Others are MMPose's own.
+            refuse(metainfo_faults(f"metainfo of {file or cls.__name__}", described))
+        return super()._load_metainfo(metainfo)
+
     def load_data_list(self) -> list[dict]:
-        """Read the persons and check them."""
+        """Read the persons, and say how many are left out and why."""
         files = " with ".join(filter(None, [self.ann_file, self.bbox_file]))
+        self.left_out = Counter()
         with named(files):
             persons = super().load_data_list()
+        reasons = "; ".join(f"{why}: {n}" for why, n in self.left_out.items())
         if not persons:
             raise DataError(
-                f"{files}: there is nobody in it with a box of some size inside the "
-                "image and a labelled keypoint"
+                f"{files}: there is nobody in it to train on or to evaluate; left out "
+                f"are: {reasons or 'none'}"
             )
-        for field, sizes in FIELDS.items():
-            self._check_field(files, persons, field, sizes)
+        if reasons:
+            text = f"{files}: {len(persons)} samples; left out are: {reasons}"
+            print_log(text, "current")
         return persons
 
-    def _check_field(
-        self, files: str, persons: list[dict], field: str, sizes: tuple[int | str, ...]
-    ) -> None:
-        count = self.metainfo["num_keypoints"]
-        shape = tuple(count if size == "K" else size for size in sizes)
-        for person in persons:
-            if person[field].shape != shape:
-                raise DataError(
-                    f"{files}: {_place(person)}: {field} must have the shape {shape}, "
-                    f"got {person[field].shape}"
-                )
-        values = np.stack([person[field] for person in persons]).astype(float)
-        bad = ~np.isfinite(values)
-        if field == "keypoints_visible":
-            bad |= values < 0
-        if field == "bbox":
-            # Boxes of annotations without a size are left out; a detector's are not.
-            bad |= (values[..., 2:] <= values[..., :2]).any(-1, keepdims=True)
-        broken = np.flatnonzero(bad.reshape(len(persons), -1).any(1))
-        if len(broken):
-            person = persons[broken[0]]
-            raise DataError(
-                f"{files}: {_place(person)}: {field} is not usable: "
-                f"{np.round(person[field][0], 2).tolist()} ({len(broken)} persons "
-                "are like that)"
-            )
-
-    def parse_data_info(self, raw_data_info: dict) -> dict | None:
-        """Read one person, naming the annotation if it cannot be read."""
-        raw, image = raw_data_info["raw_ann_info"], raw_data_info["raw_img_info"]
-        place = f"{self.ann_file}: annotation {raw.get('id')} of {image['img_path']}"
-        with named(place):
-            person = super().parse_data_info(raw_data_info)
-            if person is not None:
-                person["annotated_shape"] = (image["height"], image["width"])
-        return person
+    def _get_topdown_data_infos(self, instance_list: list[dict]) -> list[dict]:
+        """Leave out who cannot be used, and count them."""
+        reasons = [
+            next((why for why, applies in LEFT_OUT.items() if applies(person)), None)
+            for person in instance_list
+        ]
+        self.left_out.update(why for why in reasons if why)
+        return [person for person, why in zip(instance_list, reasons) if not why]
 
     @force_full_init
     def prepare_data(self, idx: int) -> Any:
@@ -86,7 +90,8 @@ class _CheckedPersons(BaseCocoStyleDataset):
         info = self.get_data_info(idx)
         info["dataset"] = self
         annotated = info.get("annotated_shape", info.get("img_shape"))
-        sample = run_pipeline(self.pipeline, info, _place(info))
+        place = f"annotation {info.get('id')} of {info.get('img_path')}"
+        sample = run_pipeline(self.pipeline, info, place)
         # Datasets that mix others pack later: their pipelines end in a dict.
         packed = sample and sample.get("data_samples", sample)
         found = packed.get("ori_shape") if packed else None
@@ -98,13 +103,95 @@ class _CheckedPersons(BaseCocoStyleDataset):
         return sample
 
 
-def _place(person: dict) -> str:
-    return f"annotation {person.get('id')} of {person.get('img_path')}"
-
-
 @DATASETS.register_module()
 class CheckedCocoDataset(_CheckedPersons, CocoDataset):
-    """MMPose's ``CocoDataset``; bad data stops with an error that names it."""
+    """MMPose's ``CocoDataset``; bad data stops with an error that names it.
+
+    A keypoint is labelled where its flag is above 0, whatever ``num_keypoints`` says.
+    Detected boxes count where their category is one that keypoints are annotated for.
+    """
+
+    def _read(self) -> dict:
+        content = json.loads(get_text(self.ann_file))
+        if self.bbox_file and isinstance(content, dict):  # as of a test set
+            content.setdefault("annotations", [])
+        count = self.metainfo["num_keypoints"]
+        refuse(coco_faults(self.ann_file, content, count, self.test_mode))
+        self._metainfo["CLASSES"] = content["categories"]
+        return content
+
+    def _image_path(self, image: dict) -> str:
+        return join_path(self.data_prefix["img"], image["file_name"])
+
+    def _shape(self, image: dict) -> tuple[int, int]:
+        return image["height"], image["width"]
+
+    def _load_annotations(self) -> tuple[list[dict], list[dict]]:
+        """Read the persons by image, and the images."""
+        content = self._read()
+        images = {
+            image["id"]: dict(
+                image, img_id=image["id"], img_path=self._image_path(image)
+            )
+            for image in content["images"]
+            if image["id"] % self.sample_interval == 0
+        }
+        by_image = defaultdict(list)
+        for annotation in content["annotations"]:
+            annotation.setdefault("iscrowd", 0)
+            if not {"bbox", "keypoints"} <= annotation.keys():
+                self.left_out["there is no bbox or no keypoints"] += 1
+            else:
+                by_image[annotation["image_id"]].append(annotation)
+        strange = by_image.keys() - {image["id"] for image in content["images"]}
+        if strange:
+            number = sum(len(by_image[key]) for key in strange)
+            self.left_out["image_id is of no image of the file"] = number
+        persons = [
+            self.parse_data_info(dict(raw_ann_info=annotation, raw_img_info=image))
+            for key, image in images.items()
+            for annotation in by_image.get(key, ())
+        ]
+        return persons, list(images.values())
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """Read one person."""
+        person = super().parse_data_info(raw_data_info)
+        person["annotated_shape"] = self._shape(raw_data_info["raw_img_info"])
+        person["num_keypoints"] = int((person["keypoints_visible"] > 0).sum())
+        return person
+
+    def _load_detection_results(self) -> list[dict]:
+        """Read the detected boxes, with their categories."""
+        content = self._read()
+        images = {image["id"]: image for image in content["images"]}
+        detections = json.loads(get_text(self.bbox_file))
+        if not isinstance(detections, list):
+            raise DataError(f"{self.bbox_file}: the file must hold a list")
+        known = dict(images=images, ann_file=self.ann_file)
+        refuse(list(find_faults(self.bbox_file, "detection", detections, **known)))
+        wanted = {a["category_id"] for a in content["annotations"]} or {1}
+        kept = [found for found in detections if found["category_id"] in wanted]
+        if len(kept) < len(detections):
+            why = f"the category_id of a detection is none of {sorted(wanted)}"
+            self.left_out[why] = len(detections) - len(kept)
+        count = self.metainfo["num_keypoints"]
+        return [
+            dict(
+                id=number,
+                img_id=found["image_id"],
+                img_path=self._image_path(images[found["image_id"]]),
+                img_shape=self._shape(images[found["image_id"]]),
+                category_id=found["category_id"],
+                bbox=np.array([[x, y, x + width, y + height]], np.float32),
+                bbox_score=np.array([found["score"]], np.float32),
+                # Nobody knows the keypoints.
+                keypoints=np.zeros((1, count, 2), np.float32),
+                keypoints_visible=np.ones((1, count), np.float32),
+            )
+            for number, found in enumerate(kept)
+            for x, y, width, height in [found["bbox"]]
+        ]
 
 
 @DATASETS.register_module()
@@ -116,10 +203,13 @@ class CheckedMpiiDataset(_CheckedPersons, MpiiDataset):
     they stay as in the file, with which ``MpiiPCKAccuracy`` compares.
     """
 
-    def load_data_list(self) -> list[dict]:
-        """Read the persons and check them."""
-        persons = super().load_data_list()
+    def _load_annotations(self) -> tuple[list[dict], list[dict]]:
+        """Check the persons and read them."""
+        people = json.loads(get_text(self.ann_file))
+        known = dict(keypoints=self.metainfo["num_keypoints"])
+        refuse(list(find_faults(self.ann_file, "person", people, **known)))
+        persons, images = super()._load_annotations()
         if not self.test_mode:
             for person in persons:
                 person["keypoints"] = person["keypoints"] - 1
-        return persons
+        return persons, images

@@ -16,6 +16,7 @@ from mmlitehrnet.apis.model import network_from_config
 from tests.robustness.recipes import small_config
 
 TRAINS = None
+DROP = object()  # in the place of a value
 
 
 class Fault(NamedTuple):
@@ -100,6 +101,8 @@ def person(**fields) -> Callable[[Path], None]:
         found = next(a for a in content["annotations"] if a["num_keypoints"] > 5)
         for name, value in fields.items():
             found[name] = value(found[name]) if callable(value) else value
+            if value is DROP:
+                del found[name]
 
     return annotations(change)
 
@@ -157,55 +160,97 @@ POSE_FAULTS = {
     "image 3000x3000": Fault(scale(pose_image, 3000, 3000), TRAINS),
     "no visible keypoint": Fault(person(keypoints=[0] * 51, num_keypoints=0), TRAINS),
     "keypoints unlabelled, counted as labelled": Fault(
-        person(keypoints=lambda k: [v * (n % 3 != 2) for n, v in enumerate(k)]), TRAINS
+        person(keypoints=lambda k: [v * (n % 3 != 2) for n, v in enumerate(k)]),
+        ANN + r".*annotation \d+ .*num_keypoints must be the number of",
+    ),
+    "keypoints labelled, counted as unlabelled": Fault(
+        person(num_keypoints=0), ANN + r".*num_keypoints must be the number.* got 0"
     ),
     "nobody with a keypoint": Fault(
-        everybody(keypoints=[0] * 51, num_keypoints=0), ANN + ": there is nobody"
+        everybody(keypoints=[0] * 51, num_keypoints=0),
+        ANN + ": there is nobody.* no keypoint is labelled",
+    ),
+    "nobody but crowds": Fault(
+        everybody(iscrowd=1), ANN + r": there is nobody.* iscrowd is 1: \d"
     ),
     "box outside the image": Fault(person(bbox=[500, 500, 20, 20]), TRAINS),
     "box partly outside": Fault(person(bbox=[-50, -50, 100, 100]), TRAINS),
     "box of zero size": Fault(person(bbox=[10, 10, 0, 0]), TRAINS),
     "box of negative size": Fault(person(bbox=[50, 50, -20, -20]), TRAINS),
     "box with NaN": Fault(
-        person(bbox=[NAN, 10, 20, 20]), ANN + r".*annotation \d+ .*bbox is not usable"
+        person(bbox=[NAN, 10, 20, 20]),
+        ANN + r".*annotation \d+ of image \d+: bbox must be four finite.*nan",
     ),
     "box of three numbers": Fault(
-        person(bbox=[1, 2, 3]), ANN + r".*annotation \d+ of .*unpack"
+        person(bbox=[1, 2, 3]), ANN + r".*bbox must be four.* got \[1, 2, 3\]"
     ),
     "keypoints with NaN": Fault(
         person(keypoints=[NAN, 10, 2] * 17),
-        ANN + r".*annotation \d+ .*keypoints is not usable.*nan",
+        ANN + r".*annotation \d+ .*keypoints must be x, y and flag.*nan",
     ),
     "keypoints with infinity": Fault(
         person(keypoints=[float("inf"), 10, 2] * 17),
-        ANN + r".*annotation \d+ .*keypoints is not usable.*inf",
+        ANN + r".*annotation \d+ .*keypoints must be x, y and flag.*inf",
     ),
-    "keypoints far outside": Fault(person(keypoints=[1e9, -1e9, 2] * 17), TRAINS),
+    "keypoints far outside": Fault(
+        person(keypoints=[1e9, -1e9, 2] * 17, num_keypoints=17), TRAINS
+    ),
     "visibility of -1": Fault(
         person(keypoints=[10, 10, -1] * 17),
-        ANN + r".*annotation \d+ .*keypoints_visible is not usable",
+        ANN + r".*annotation \d+ .*keypoints must be .* no flag below 0",
     ),
     "sixteen keypoints": Fault(
         person(keypoints=[10, 10, 2] * 16),
-        ANN + r".*keypoints must have the shape \(1, 17, 2\), got \(1, 16, 2\)",
+        ANN + r".*keypoints must be x, y and flag of each of the 17 keypoints",
     ),
     "keypoints as text": Fault(
-        person(keypoints="nose"), ANN + r".*annotation \d+ of .*(could not|nose)"
+        person(keypoints="nose"), ANN + r".*annotation \d+ .*keypoints must.*'nose'"
+    ),
+    "keypoints nested": Fault(
+        person(keypoints=lambda k: np.reshape(k, (-1, 3)).tolist()),
+        ANN + r".*keypoints must be .* in one list.*got \[\[",
+    ),
+    "no keypoints field": Fault(person(keypoints=DROP), TRAINS),
+    "ids of annotations used again": Fault(
+        everybody(id=7),
+        ANN + r".*annotation 7 of image \d+: id must be an integer that no",
+    ),
+    "ids of images used again": Fault(
+        annotations(lambda content: [i.update(id=7) for i in content["images"]]),
+        ANN + r".*image 7 \(.*\): id must be an integer that no other",
+    ),
+    "ids of images are texts": Fault(
+        annotations(
+            lambda content: [i.update(id=str(i["id"])) for i in content["images"]]
+        ),
+        ANN + r".*image \d+ \(.*\): id must be an integer .*, got '1'",
+    ),
+    "image_id of no image": Fault(
+        everybody(image_id=-1), ANN + ": there is nobody.*image_id is of no image"
+    ),
+    "category of no category": Fault(
+        person(category_id=3), ANN + r".*category_id must be.*\[1\], got 3"
+    ),
+    "no categories": Fault(
+        annotations(lambda content: content.pop("categories")),
+        ANN + ".*categories must be a list, got nothing",
     ),
     "annotation file missing": Fault(
-        lambda folder: (folder / "annotations" / ANN).unlink(), ANN + ".*not exist"
+        lambda folder: (folder / "annotations" / ANN).unlink(), ANN + ".*No such file"
     ),
     "annotation file of zero bytes": Fault(ann_file(""), ANN + ": JSONDecodeError"),
     "annotation file cut off": Fault(
         lambda folder: cut(folder / "annotations" / ANN), ANN + ": JSONDecodeError"
     ),
-    "annotation file without its parts": Fault(ann_file("{}"), ANN),
+    "annotation file without its parts": Fault(
+        ann_file("{}"), ANN + ": file: images must be a l"
+    ),
     "annotation file of no images": Fault(
         ann_file(json.dumps(EMPTY)), ANN + ": there is nobody"
     ),
     "images without sizes": Fault(
         annotations(lambda content: [i.pop("width") for i in content["images"]]),
-        ANN + r".*annotation \d+ of .*width",
+        ANN + r".*image \d+ \(.*\): width must be a positive integer, got nothing",
     ),
 }
 
@@ -268,7 +313,7 @@ SEG_FAULTS = {
     "labels all void": Fault(relabel(lambda ids: np.full_like(ids, 255)), TRAINS),
     "no images": Fault(
         lambda folder: [p.unlink() for p in folder.glob("leftImg8bit/train/*/*")],
-        r"leftImg8bit/train: there is no image",
+        r"leftImg8bit/train: there is no image \*_leftImg8bit\.png",
     ),
     "folder of images missing": Fault(
         lambda folder: shutil.rmtree(folder / "leftImg8bit/train"),

@@ -53,13 +53,17 @@ def test_fault(good, task, name, tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda found: found[0].update(bbox=[5, 5, 0, 9]), "bbox is not usable"),
-        (lambda found: found[0].update(bbox=[5, float("nan"), 5, 9]), "bbox is not us"),
-        (lambda found: found[0].update(image_id=7), "KeyError: 7"),
-        (lambda found: found[0].pop("score"), "KeyError: 'score'"),
+        (lambda found: found[0].update(bbox=[5, 5, 0, 9]), "bbox must be four"),
+        (lambda found: found[0].update(bbox=[5, float("nan"), 5, 9]), "bbox must be"),
+        (lambda found: found[0].update(image_id=7), "image_id must be the id.*got 7"),
+        (lambda found: found[0].pop("score"), "score must be a finite .*got nothing"),
         (lambda found: found.clear(), "there is nobody in it"),
+        (
+            lambda found: [one.update(category_id=2) for one in found],
+            r"there is nobody.*the category_id of a detection is none of \[1\]",
+        ),
     ],
-    ids=["zero size", "NaN", "unknown image", "no score", "empty"],
+    ids=["zero size", "NaN", "unknown image", "no score", "empty", "other category"],
 )
 def test_fault_of_detected_boxes(good, change, message, tmp_path):
     data = tmp_path / "data"
@@ -84,6 +88,6 @@ def test_fault_of_mpii(tmp_path):
     cfg.train_dataloader.dataset.data_root = f"{tmp_path}/data/"
     init_default_scope("mmpose")
     with pytest.raises(
-        DataError, match=r"mpii_train\.json.*annotation 1 of .*keypoint"
+        DataError, match=r"mpii_train\.json: person 1: joints must be finite"
     ):
         DATASETS.build(cfg.train_dataloader.dataset)

@@ -71,10 +71,3 @@ class InformationDropping(BaseTransform):
             image[(columns - x) ** 2 + (rows - y) ** 2 <= radius**2] = 0
             results["img"] = image
         return results
-
-    def __repr__(self) -> str:
-        """Name the transform with its arguments."""
-        return (
-            f"{type(self).__name__}(radius={self.radius}, offset={self.offset}, "
-            f"prob={self.prob})"
-        )

@@ -56,13 +56,6 @@ class RandomBBoxShift(BaseTransform):
         results["bbox_center"] = results["bbox_center"] + self._draw(len(scale)) * scale
         return results
 
-    def __repr__(self) -> str:
-        """Name the transform with its arguments."""
-        return (
-            f"{type(self).__name__}(shift_factor={self.shift_factor}, "
-            f"shift_prob={self.shift_prob})"
-        )
-
 
 @TRANSFORMS.register_module(force=True)
 class RandomScaleRotation(BaseTransform):
@@ -116,10 +109,3 @@ class RandomScaleRotation(BaseTransform):
         results["bbox_scale"] = results["bbox_scale"] * scale
         results["bbox_rotation"] = rotation
         return results
-
-    def __repr__(self) -> str:
-        """Name the transform with its arguments."""
-        return (
-            f"{type(self).__name__}(scale_factor={self.scale_factor}, "
-            f"rotate_factor={self.rotate_factor}, rotate_prob={self.rotate_prob})"
-        )
