@@ -45,4 +45,5 @@ default_hooks = dict(
     ),
     finite_loss=dict(type="FiniteLossHook"),
     processes=dict(type="ProcessesHook"),
+    rehearsal=dict(type="RehearsalHook"),
 )

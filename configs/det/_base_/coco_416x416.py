@@ -130,9 +130,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type="LinearLR", begin=0, end=1000, start_factor=0.001, by_epoch=False),
-    dict(
-        type="CosineAnnealingLR", T_max=300, by_epoch=True, convert_to_iter_based=True
-    ),
+    dict(type="CosineAnnealingLR", by_epoch=True, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=8 * 16)
 # As in configs/pose/_base_/recipe.py.
@@ -145,4 +143,5 @@ default_hooks = dict(
     ),
     finite_loss=dict(type="FiniteLossHook"),
     processes=dict(type="ProcessesHook"),
+    rehearsal=dict(type="RehearsalHook"),
 )

@@ -25,6 +25,7 @@ default_hooks = dict(
     ),
     finite_loss=dict(type="FiniteLossHook"),
     processes=dict(type="ProcessesHook"),
+    rehearsal=dict(type="RehearsalHook"),
 )
 
 # A config adds its backbone, and in_channels where the first map has not 40 channels.

@@ -89,9 +89,8 @@ val_dataloader = dict(dataset=dict(type=dataset_type, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
 # SGD (1e-2, momentum 0.9, weight decay 5e-4) and 160k iterations are schedule_160k's.
-param_scheduler = [
-    dict(type="PolyLR", power=0.9, eta_min=0, begin=0, end=160000, by_epoch=False)
-]
+# MMEngine puts the end of the run for the end of the schedule.
+param_scheduler = [dict(type="PolyLR", power=0.9, eta_min=0, by_epoch=False)]
 auto_scale_lr = dict(enable=False, base_batch_size=16)
 # Checkpoints that survive a crash (docs/robustness.md) and processes that agree
 # (docs/several_machines.md).
@@ -99,5 +98,7 @@ default_hooks = dict(
     checkpoint=dict(type="SafeCheckpointHook", save_best="mIoU", max_keep_ckpts=3),
     finite_loss=dict(type="FiniteLossHook"),
     processes=dict(type="ProcessesHook"),
+    rehearsal=dict(type="RehearsalHook"),
     badcase=dict(type="SegBadCaseAnalysisHook", enable=False),
+    visualization=dict(interval=1),  # --show-dir draws every picture
 )

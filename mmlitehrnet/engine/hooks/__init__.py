@@ -4,12 +4,14 @@ from .channels_last import ChannelsLastHook
 from .checkpoint import SafeCheckpointHook
 from .finite_loss import FiniteLossHook
 from .processes import ProcessesHook
+from .rehearsal import RehearsalHook
 from .seg_bad_cases import SegBadCaseAnalysisHook
 
 __all__ = [
     "ChannelsLastHook",
     "FiniteLossHook",
     "ProcessesHook",
+    "RehearsalHook",
     "SafeCheckpointHook",
     "SegBadCaseAnalysisHook",
 ]

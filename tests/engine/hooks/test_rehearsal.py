@@ -1,0 +1,85 @@
+"""What an evaluation would find out hours later stops a run before its first step."""
+
+import pytest
+from mmengine.runner import Runner
+
+from mmlitehrnet.datasets.faults import DataError
+from tests.robustness.recipes import make_data, small_config
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return {task: make_data(task, folder / task, 2, 2) for task in ("pose", "seg")}
+
+
+def runner_of(task, data, tmp_path, **options):
+    cfg = small_config(task, data[task])
+    cfg.work_dir = str(tmp_path)
+    if task == "pose":
+        cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    else:
+        cfg.train_cfg.update(max_iters=1, val_interval=1)
+    cfg.merge_from_dict(options)
+    return Runner.from_cfg(cfg)
+
+
+CLASSES = dict(classes=("road", "car", "sky"), palette=[[0, 0, 0]] * 3)
+PCK = dict(type="PCKAccuracy", thr=0.2)
+FAULTS = {
+    "another score": (
+        "pose",
+        {"val_evaluator": [PCK]},
+        r"save_best='coco/AP' is no score of val_evaluator, which gives \['PCK'\]",
+    ),
+    "another monitor": (
+        "pose",
+        {"custom_hooks": [dict(type="EarlyStoppingHook", monitor="AP", rule="less")]},
+        "EarlyStoppingHook: monitor='AP' is no score",
+    ),
+    "a metric that fails": (
+        "pose",
+        {"val_evaluator": [dict(type="NME", norm_mode="keypoint_distance")]},
+        "would fail at the first evaluation; on 2 samples.*keypoint_indices",
+    ),
+    "keypoints": (
+        "pose",
+        {"model.head.out_channels": 5},
+        "model.head.out_channels is 5, but by the metainfo of train_dataloader.* 17 k",
+    ),
+    "classes": (
+        "seg",
+        {
+            f"{part}_dataloader.dataset.{key}": value
+            for part in ("train", "val")
+            for key, value in dict(
+                type="CheckedSegDataset",
+                metainfo=CLASSES,
+                img_suffix="_leftImg8bit.png",
+                seg_map_suffix="_gtFine_labelTrainIds.png",
+            ).items()
+        },
+        "model.decode_head.num_classes is 19, but by the metainfo .* 3 classes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_stops_before_the_first_step(name, data, tmp_path):
+    task, options, message = FAULTS[name]
+    runner = runner_of(task, data, tmp_path, **options)
+    with pytest.raises(DataError, match=message):
+        runner.train()
+    assert runner.iter == 0
+
+
+@pytest.mark.parametrize("task", ["pose", "seg"])
+def test_a_config_that_fits_trains(task, data, tmp_path, caplog):
+    """The shipped warm-up is longer than this run, which is said."""
+    runner = runner_of(task, data, tmp_path)
+    runner.logger.addHandler(caplog.handler)
+    runner.train()
+    assert runner.iter >= 1
+    assert ("the warm-up LinearLR ends after step 500" in caplog.text) == (
+        task == "pose"
+    )
