@@ -8,13 +8,12 @@ pipeline says, results are named after their inputs, and no input is overwritten
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import mmcv
 import numpy as np
 from mmengine.config import Config
 from torch import nn
@@ -78,8 +77,8 @@ def result_of(
 
 def predict(
     inferencer: PoseInferencer | SegInferencer, medium: Medium, out: Path
-) -> Iterator[None]:
-    """Predict on one image or video, draw and save.
+) -> Iterator[Any]:
+    """Predict on one image, video or stream, draw and save.
 
     Args:
         inferencer: The Inferencer.
@@ -87,14 +86,15 @@ def predict(
         out: Folder for ``visualizations/`` and ``predictions/``.
 
     Yields:
-        None, after each frame.
+        What was found in each frame.
 
     Raises:
         MediumError: If the image or video cannot be read, its drawing cannot be
             written, it has not the network's channels, or it lies where results go.
     """
     for folder in (out / DRAWINGS, out / RESULTS):
-        if medium.path.resolve().is_relative_to(folder.resolve()):
+        inside = medium.path.resolve().is_relative_to(folder.resolve())
+        if inside and medium.source is None:
             raise MediumError(
                 f"{medium.path} is in {folder}, where results go: it could be "
                 "overwritten; write to another folder"
@@ -102,16 +102,19 @@ def predict(
     result = result_of(inferencer, medium, out)
     result.parent.mkdir(parents=True, exist_ok=True)
     result.unlink(missing_ok=True)
-    video = medium.kind == "video"
+    video = medium.kind != "image"
     step = loading_step(inferencer.pipeline)
+    # A stream ends when it is interrupted, and what was found is kept.
+    ends = (KeyboardInterrupt, GeneratorExit) if medium.kind == "stream" else ()
     with (
         # The result comes last: where it is, the drawing is whole.
         inferencer.saver(result, video) as save,
         _drawer(medium, out / DRAWINGS) as draw,
+        suppress(*ends),
     ):
         for image in medium.frames(step):
             try:
-                drawn, found = inferencer.look(image)
+                drawn, found = inferencer.look(image, medium)
             except Exception as error:  # Any layer may find out.
                 layers = inferencer.model.modules()
                 wanted = next(x.in_channels for x in layers if isinstance(x, nn.Conv2d))
@@ -119,12 +122,12 @@ def predict(
                 if channels == wanted:
                     raise
                 raise MediumError(
-                    f"{medium.path} has {channels} channel(s), loaded with "
+                    f"{medium.place} has {channels} channel(s), loaded with "
                     f"color_type={step.color_type!r}; the network takes {wanted}"
                 ) from error
             draw(drawn)
             save(found)
-            yield
+            yield found
 
 
 @contextmanager
@@ -141,7 +144,7 @@ def _drawer(medium: Medium, folder: Path) -> Iterator[Callable[[np.ndarray], Non
             _write_image(path, frame)
             return
         if not writer.isOpened():
-            fps = mmcv.VideoReader(str(medium.path)).fps
+            fps = medium.says(cv2.CAP_PROP_FPS, 25)
             code = cv2.VideoWriter.fourcc(*"mp4v")
             if not writer.open(str(path), code, fps, frame.shape[1::-1]):
                 raise MediumError(f"{path} cannot be written as video")

@@ -1,4 +1,4 @@
-"""Images and videos: which there are, and their frames."""
+"""Images, videos, cameras and addresses: which there are, and their frames."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlparse
 
 import cv2
-import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 
@@ -30,24 +30,37 @@ class MediumError(ValueError):
 
 
 class Medium(NamedTuple):
-    """An image or a video.
+    """An image, a video, or a stream, which has no end.
 
     Attributes:
-        path: The file.
-        kind: 'image' or 'video'.
+        path: The file, or for an address its name.
+        kind: 'image', 'video' or 'stream'.
         stem: Name of its results, without suffix.
+        source: Address, or number of a camera, if it is no file.
     """
 
     path: Path
     kind: str
     stem: str
+    source: str | int | None = None
 
     @property
-    def num_frames(self) -> int:
-        """Number of frames, as the file says; 1 for an image or if it does not say."""
-        if self.kind == "image":
-            return 1
-        return max(1, mmcv.VideoReader(str(self.path)).frame_cnt)
+    def place(self) -> str | int:
+        """What it is opened by."""
+        return str(self.path) if self.source is None else self.source
+
+    def says(self, number: int, default: float) -> float:
+        """What the file says of a property of OpenCV's, for a video."""
+        if self.kind != "video":  # A camera cannot be opened twice.
+            return default
+        return max(0, cv2.VideoCapture(self.place).get(number)) or default
+
+    @property
+    def num_frames(self) -> int | None:
+        """Number of frames; 1 where a video does not say, None of a stream."""
+        if self.kind == "stream":
+            return None
+        return int(self.says(cv2.CAP_PROP_FRAME_COUNT, 1))
 
     def frames(self, load: LoadImageFromFile) -> Iterator[np.ndarray]:
         """Read it as the step of a pipeline does that loads images.
@@ -66,25 +79,30 @@ class Medium(NamedTuple):
             images, reader = self._image(load), load.imdecode_backend
         else:
             grey = load.color_type.startswith("grayscale")
-            frames, reader = mmcv.VideoReader(str(self.path)), "OpenCV"
-            images = (
-                cv2.cvtColor(x, cv2.COLOR_BGR2GRAY) if grey else x for x in frames
-            )
+            images, reader = self._video(grey), "OpenCV"
         first = next(images, None)
         if first is None:
             raise MediumError(
-                f"{self.path} cannot be read: {reader} sees no {self.kind} in it"
+                f"{self.place} cannot be read: {reader} sees no {self.kind} in it"
             )
         yield first
         yield from images
 
+    def _video(self, grey: bool) -> Iterator[np.ndarray]:
+        capture = cv2.VideoCapture(self.place)
+        try:
+            while (read := capture.read())[0]:
+                yield cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY) if grey else read[1]
+        finally:
+            capture.release()
+
     def _image(self, load: LoadImageFromFile) -> Iterator[np.ndarray]:
         try:
-            loaded = load(dict(img_path=str(self.path)))
+            loaded = load(dict(img_path=self.place))
         except (AssertionError, cv2.error):  # The second for an empty file.
             return
         except Exception as error:  # Whatever a decoder or a file backend raises.
-            raise MediumError(f"{self.path} cannot be read: {error}") from error
+            raise MediumError(f"{self.place} cannot be read: {error}") from error
         if loaded is not None:  # as with ignore_empty
             yield loaded["img"]
 
@@ -121,7 +139,9 @@ def find_media(path: str | Path) -> tuple[list[Medium], list[Path]]:
     """Find the images and videos to work on.
 
     Args:
-        path: An image, a video or a folder of them; subfolders are not entered.
+        path: An image, a video or a folder of them (subfolders are not entered), the
+            address of one (``https://...``) or of a stream (``rtsp://...``), or the
+            number of a camera.
 
     Returns:
         The images and videos by name, and the other files of the folder. Results are
@@ -132,7 +152,14 @@ def find_media(path: str | Path) -> tuple[list[Medium], list[Path]]:
         FileNotFoundError: If there is no such file or folder.
         ValueError: If it is, or the folder holds, nothing of that kind.
     """
-    path = Path(path)
+    text, path = str(path), Path(path)
+    if "://" in text:
+        name = Path(urlparse(text).path or "/").name or urlparse(text).netloc
+        kind = KINDS.get(Path(name).suffix.lower(), "stream")
+        return [Medium(Path(name), kind, Path(name).stem, text)], []
+    if text.isdecimal() and not path.exists():
+        name = f"camera_{text}"
+        return [Medium(Path(name), "stream", name, int(text))], []
     if not path.exists():
         raise FileNotFoundError(f"input {path}: there is no such file or folder")
     files = [path]

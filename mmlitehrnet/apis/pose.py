@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import mmengine
 import numpy as np
+import torch
 from mmcv.transforms import Compose
 from mmdet.apis import DetInferencer
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.structures import InstanceData
 from mmpose.apis import Pose2DInferencer
 from mmpose.structures import PoseDataSample
 
 from .inferencer import CheckedWeights, loading_step
-from .media import as_picture, whole
+from .media import Medium, MediumError, as_picture, whole
 from .model import load_config
 
 
@@ -44,6 +47,30 @@ class Detector(CheckedWeights, DetInferencer):
         return results
 
 
+class GivenBoxes:
+    """In the place of a detector: known boxes.
+
+    Args:
+        boxes: Name of a file -> boxes (N, 5): left, top, right, bottom, score.
+    """
+
+    def __init__(self, boxes: Mapping[str, np.ndarray]) -> None:
+        self.boxes = boxes
+        self.name = ""
+
+    @property
+    def saw_anyone(self) -> bool:
+        """Whether there is a box in the image."""
+        return len(self.boxes[self.name]) > 0
+
+    def __call__(self, inputs: Any, **options: Any) -> dict:
+        """Give the boxes as MMDetection's Inferencer does."""
+        boxes = torch.as_tensor(self.boxes[self.name], dtype=torch.float32)
+        found = InstanceData(bboxes=boxes[:, :4], scores=boxes[:, 4])
+        found.labels = torch.zeros(len(boxes), dtype=torch.int)
+        return dict(predictions=[DetDataSample(pred_instances=found)])
+
+
 class PoseInferencer(CheckedWeights, Pose2DInferencer):
     """Skeletons, by MMPose's ``Pose2DInferencer`` (within ``MMPoseInferencer``).
 
@@ -54,6 +81,7 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
         det_config: Config of a detector of MMDetection that gives the boxes of a
             top-down model; the whole image is one box if None.
         det_checkpoint: The detector's weights.
+        boxes: In the place of a detector: boxes by the name of an image's file, (N, 5).
         det_category: The detector's number for a person.
         box_threshold: Least score of a box.
         score_threshold: Least score of a keypoint that is drawn.
@@ -64,7 +92,7 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
     """
 
     suffix = ".json"
-    detector: Detector | None = None
+    detector: Detector | GivenBoxes | None = None
 
     def __init__(
         self,
@@ -76,14 +104,18 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
         det_category: int = 0,
         box_threshold: float = 0.3,
         score_threshold: float = 0.3,
+        boxes: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        self._thresholds = dict(bbox_thr=box_threshold, kpt_thr=score_threshold)
+        self._options = dict(bbox_thr=box_threshold, kpt_thr=score_threshold)
         if "data_mode" not in config:  # where the Inferencer looks for it
             config.data_mode = config.test_dataloader.dataset.data_mode
         super().__init__(
             config, checkpoint, device, "mmpose", det_config, det_checkpoint,
             det_category,
         )  # fmt: skip
+        if boxes is not None:
+            self.detector, self.det_cat_ids = GivenBoxes(boxes), (0,)
+            self._options.update(bbox_thr=-1, nms_thr=1)  # all of them count
 
     def _init_pipeline(self, cfg: Config) -> Compose:
         """Build the pipeline; MMPose's makes no floats of an image that it is given."""
@@ -105,7 +137,7 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
                 det_weights,
                 device,
                 category=det_cat_ids,
-                threshold=self._thresholds["bbox_thr"],
+                threshold=self._options["bbox_thr"],
             )
 
     def forward(self, inputs: Any, **options: Any) -> list[PoseDataSample]:
@@ -146,21 +178,28 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
             **options,
         )
 
-    def look(self, image: np.ndarray) -> tuple[np.ndarray, list[dict]]:
+    def look(
+        self, image: np.ndarray, medium: Medium | None = None
+    ) -> tuple[np.ndarray, list[dict]]:
         """Find people in an image and draw them.
 
         Args:
             image: As the pipeline loads it, (H, W) or (H, W, channels).
+            medium: Where it is from.
 
         Returns:
             The drawing, (H, W, 3), uint8, blue, green, red, and the people, in MMPose's
             own layout.
         """
+        if isinstance(self.detector, GivenBoxes) and medium is not None:
+            self.detector.name = medium.path.name
+            if self.detector.name not in self.detector.boxes:
+                raise MediumError(f"{medium.place}: no boxes are given for it")
         (found,) = self(
             image,
             return_vis=True,
             draw_bbox=self.detector is not None,
-            **self._thresholds,
+            **self._options,
         )
         return found["visualization"][0][..., ::-1], found["predictions"][0]
 

@@ -15,7 +15,7 @@ from mmseg.apis import MMSegInferencer
 from mmseg.registry import DATASETS
 
 from .inferencer import CheckedWeights
-from .media import as_picture, whole
+from .media import Medium, as_picture, whole
 
 
 class SegInferencer(CheckedWeights, MMSegInferencer):
@@ -56,11 +56,14 @@ class SegInferencer(CheckedWeights, MMSegInferencer):
             known = dataset.get("metainfo") or DATASETS.get(dataset.type).METAINFO
             model.dataset_meta = {k: known.get(k) for k in ("classes", "palette")}
 
-    def look(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def look(
+        self, image: np.ndarray, medium: Medium | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Label the pixels of an image and draw the labels over it.
 
         Args:
             image: As the pipeline loads it, (H, W) or (H, W, channels).
+            medium: Where it is from.
 
         Returns:
             The drawing, (H, W, 3), uint8, blue, green, red, and the labels (H, W).

@@ -5,6 +5,9 @@ import os
 import pkgutil
 import re
 import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from types import SimpleNamespace
 
 import cv2
@@ -125,9 +128,9 @@ def detector(tmp_path):
     return ["--det-config", config, "--det-checkpoint", checkpoint], checkpoint
 
 
-def video_of(path, images):
+def video_of(path, images, codec="mp4v"):
     height, width = images[0].shape[:2]
-    code = cv2.VideoWriter_fourcc(*"mp4v")
+    code = cv2.VideoWriter_fourcc(*codec)
     writer = cv2.VideoWriter(str(path), code, 7, (width, height))
     for image in images:
         writer.write(cv2.resize(image, (width, height)))
@@ -555,6 +558,8 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
         ): "pose.py cannot be built: .*99",
         (image, *seg, *options): "--det-config, --det-checkpoint: not an option",
         (image, *pose, "--opacity", 1): "--opacity: not an option",
+        (image, *pose, "--boxes", pose[1]): "--boxes .*pose.pth: 'images' with id and",
+        (image, *seg, "--coco", evil): "--coco: only keypoints are written",
         (image, *pose, *options[:3], evil): "holds more than weights",
         (image, *pose, *options[:3], seg[1]): "does not fit the model of .*det.py",
         (image, *pose, "--out", evil): "File exists: .*evil.pth",
@@ -586,6 +591,75 @@ def test_bad_options_are_named(tmp_path, capsys, option, value, words):
         run_tool("predict", *arguments)
     assert stop.value.code == 2
     assert re.search(f"argument {option}: {words}", capsys.readouterr().err)
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A folder whose files have addresses, and the start of these."""
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield tmp_path, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_an_image_of_an_address(pose, people, server, tmp_path, capsys):
+    folder, address = server
+    shutil.copy(sorted(people.iterdir())[0], folder / "a.jpg")
+    found = {}
+    for name, source in (("file", folder / "a.jpg"), ("http", f"{address}/a.jpg?x=1")):
+        assert run_tool("predict", source, *pose, "--out", tmp_path / name) == 0
+        found[name] = json.loads((tmp_path / name / "predictions/a.json").read_text())
+    assert found["file"] == found["http"]
+    assert run_tool("predict", f"{address}/b.jpg", *pose, "--out", tmp_path) == 1
+    assert f"failed: {address}/b.jpg cannot be read: HTTP" in capsys.readouterr().out
+
+
+def test_a_stream(pose, people, server, tmp_path, capsys):
+    """Nothing says how long it is; a line of progress says how far it has come."""
+    folder, address = server
+    images = [cv2.imread(str(path)) for path in sorted(people.iterdir())]
+    video_of(folder / "walk.avi", images * 34, "MJPG").rename(folder / "walk")
+    assert run_tool("predict", f"{address}/walk", *pose, "--out", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out/predictions/walk.json").read_text())
+    assert len(found) == 102
+    assert len(frames_of(tmp_path / "out/visualizations/walk.mp4")[0]) == 102
+    assert "100 of a stream" in capsys.readouterr().out
+
+
+def test_given_boxes_and_results_in_the_format_of_coco(pose, people, tmp_path, capsys):
+    """Boxes that overlap all count; what is written can be given again."""
+    paths = sorted(people.iterdir())
+    boxes = [[10, 20, 80, 180], [12, 22, 80, 180]]
+    content = dict(
+        images=[
+            dict(id=5, file_name=f"x/{paths[0].name}"),
+            dict(id=6, file_name=paths[1].name),
+        ],
+        annotations=[dict(id=k, image_id=5, bbox=box) for k, box in enumerate(boxes)],
+    )
+    file = tmp_path / "boxes.json"
+    file.write_text(json.dumps(content))
+    corners = [[x, y, x + width, y + height] for x, y, width, height in boxes]
+    expected = expected_people(pose, cv2.imread(str(paths[0])), corners)
+    for given in (file, tmp_path / "0.json"):
+        out = tmp_path / given.stem
+        written = tmp_path / f"{int(given != file)}.json"
+        options = ("--boxes", given, "--coco", written, "--out", out)
+        assert run_tool("predict", people, *pose, *options) == 0
+        assert "1 skipped, not among the images of" in capsys.readouterr().out
+        found = json.loads((out / f"predictions/{paths[0].stem}.json").read_text())
+        found.sort(key=lambda person: person["bbox"][0][0])
+        np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-2)
+        assert json.loads((out / f"predictions/{paths[1].stem}.json").read_text()) == []
+        coco = json.loads(written.read_text())
+        coco["annotations"].sort(key=lambda annotation: annotation["bbox"][0])
+        assert [image["file_name"] for image in coco["images"]] == [
+            p.name for p in paths[:2]
+        ]
+        points = np.reshape(coco["annotations"][1]["keypoints"], (-1, 3))
+        np.testing.assert_allclose(points[:, :2], expected[1], atol=1e-2)
+        assert coco["categories"][0]["keypoints"][0] == "nose"
 
 
 def test_inferencer_of_mmpose_takes_our_configs(people):
