@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..layers.activation_checkpointing import run_checkpointed
-from ..layers.fusion import HRNET, FirstBranch, Fusion
+from ..layers.fusion import HRNET, FirstBranch, Fusion, drop_unused_keys
 from ..layers.iterative_head import IterativeHead
 from ..layers.norm import batches_counted_together, replace_norm
 from ..layers.resolution_paths import ConvStep, Transition
@@ -26,6 +26,7 @@ from .arguments import (
     check_out_indices,
     is_int,
 )
+from .feature_info import FeatureInfo
 from .specs import StageSpec
 
 if TYPE_CHECKING:
@@ -229,6 +230,11 @@ class HighResolutionNet(BaseModule):
             modules.append(HighResolutionModule(blocks, fusion, self.blocks_name))
         return nn.Sequential(*modules)
 
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        if not self.with_head:  # Checkpoints of whole networks stay loadable.
+            drop_unused_keys(state_dict, [f"{prefix}head_layer."], "head_layer")
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     @property
     def out_channels(self) -> tuple[int, ...]:
         """Widths of the maps that :meth:`forward` gives, in its order."""
@@ -238,6 +244,11 @@ class HighResolutionNet(BaseModule):
     def strides(self) -> tuple[int, ...]:
         """Pixels of the image per pixel of each map, in the order of the maps."""
         return tuple(4 * 2**i for i in self.out_indices)
+
+    @property
+    def feature_info(self) -> FeatureInfo:
+        """The maps as timm describes them."""
+        return FeatureInfo(self.out_channels, self.strides)
 
     @property
     def size_divisor(self) -> int:
