@@ -37,7 +37,8 @@ def _channel_attention(
 
 def _softmax_mask(mask: Tensor) -> Tensor:
     """Softmax of (N, 1, H, W) over all positions."""
-    return mask.flatten(2).softmax(dim=2).view_as(mask)
+    softmax = mask.flatten(2).softmax(dim=2)
+    return softmax.view(-1, 1, mask.shape[2], mask.shape[3])  # ncnn has no view_as.
 
 
 def _num_pooled(size: int, cells: int, like: Tensor) -> Tensor:
@@ -132,7 +133,7 @@ class ProductMask(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, 1, H, W)."""
-        return (self.weight @ x.flatten(2)).view(-1, 1, *x.shape[2:])
+        return (self.weight @ x.flatten(2)).view(-1, 1, x.shape[2], x.shape[3])
 
 
 def deploy_mask(conv: nn.Module, half: ChannelOrder, form: Form) -> nn.Module:
