@@ -7,21 +7,7 @@ import torch
 
 from mmlitehrnet.checkpoints import load_checkpoint
 from sample_data import make_coco, make_mpii
-from tests.running import ROOT, check_start, mim, script_of_mim
-
-SHORT = [
-    "--cfg-options",
-    "train_dataloader.batch_size=2",
-    "train_dataloader.num_workers=0",
-    "train_dataloader.persistent_workers=False",
-    "val_dataloader.num_workers=0",
-    "val_dataloader.persistent_workers=False",
-    "test_dataloader.num_workers=0",
-    "test_dataloader.persistent_workers=False",
-    "default_hooks.logger.interval=1",
-    "train_cfg.val_interval=1",
-    "default_hooks.checkpoint.interval=1",
-]
+from tests.running import ROOT, SHORT, check_start, mim, script_of_mim
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pkgutil
 import re
 import shutil
 from functools import partial
@@ -384,23 +383,6 @@ def test_a_picture_of_other_channels_than_the_networks(pose, tmp_path, capsys):
     assert f"failed: {tmp_path / 'a.png'} has 1 channel(s), loaded with" in printed
     assert "color_type='unchanged'; the network takes 3" in printed
     assert "1 of 2 done" in printed
-
-
-def test_each_image_is_read_once_and_the_model_built_once(
-    pose, people, tmp_path, monkeypatch
-):
-    calls = []
-    built = "mmlitehrnet.apis.inferencer.network_from_config"
-    for place in ("mmcv.imfrombytes", built):
-        work = pkgutil.resolve_name(place)
-
-        def counted(*args, work=work, **options):
-            calls.append(work.__name__)
-            return work(*args, **options)
-
-        monkeypatch.setattr(place, counted)
-    assert run_tool("predict", people, *pose, "--out", tmp_path) == 0
-    assert sorted(calls) == ["imfrombytes"] * 3 + ["network_from_config"]
 
 
 @pytest.mark.slow
