@@ -16,11 +16,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
-from torch import nn
+from torch import Tensor, nn
 
 import mmlitehrnet  # noqa: F401  Registers the backbones.
 from mmlitehrnet.apis.calibration import calibration_images
@@ -245,9 +244,15 @@ def export(
     options = {name: getattr(args, name) for name in ONNX_OPTIONS}
     if not is_ncnn(args.out):
         if args.precision == "int8":
-            options["calibration"] = partial(
-                calibration_images, config, model, args.calibration_images
-            )
+
+            def calibrate() -> Tensor:
+                images = calibration_images(config, model, args.calibration_images)
+                print(
+                    f"calibrated on {len(images)} images of {tuple(images.shape[2:])}"
+                )
+                return images
+
+            options["calibration"] = calibrate
         return export_onnx(
             model, args.out, size, target, tolerance=args.tolerance, **options
         )
