@@ -151,7 +151,7 @@ def test_metadata(site):
     always = [line.split(": ")[1] for line in required if ";" not in line]
     names = {re.match(r"[\w.-]+", line)[0] for line in always}
     # Not mmcv: pip would compile it.
-    assert names == {"torch", "mmengine", "setuptools"}
+    assert names == {"torch", "mmengine", "safetensors", "setuptools"}
     assert not any(re.match("Requires-Dist: mmcv[^-]", line) for line in required)
     extras = [
         line.split(": ")[1] for line in lines if line.startswith("Provides-Extra")

@@ -525,7 +525,7 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
         (tmp_path / "no.jpg", *pose): "there is no such file or folder",
         (image, tmp_path / "no.py", pose[1]): "config .*no.py: there is no such file",
         (image, pose[0], tmp_path / "no.pth"): "no.pth: there is no such",
-        (image, pose[0], evil): "holds more than weights",
+        (image, pose[0], evil): "holds no weights",
         (
             image,
             pose[0],
@@ -542,7 +542,7 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
         (image, *pose, "--opacity", 1): "--opacity: not an option",
         (image, *pose, "--boxes", pose[1]): "--boxes .*pose.pth: 'images' with id and",
         (image, *seg, "--coco", evil): "--coco: only keypoints are written",
-        (image, *pose, *options[:3], evil): "holds more than weights",
+        (image, *pose, *options[:3], evil): "holds no weights",
         (image, *pose, *options[:3], seg[1]): "does not fit the model of .*det.py",
         (image, *pose, "--out", evil): "File exists: .*evil.pth",
     }

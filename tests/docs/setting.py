@@ -72,7 +72,7 @@ def _save_checkpoint(path: Path, text: str, folder: Path) -> None:
 def _export(path: Path, text: str, folder: Path) -> None:
     model = _pose_network()
     model.cfg = Config.fromfile(ROOT / "configs/pose/litehrnet_18_coco_256x192.py")
-    export_onnx(model, path, (256, 192), dynamic_batch=True)
+    export_onnx(model, path, (256, 192), dynamic_batch=True, flip_test=False)
 
 
 def _draw(path: Path, text: str, folder: Path) -> None:
