@@ -80,6 +80,8 @@ def test_trains_and_is_evaluated(name, folder, monkeypatch):
     scores = evaluate(cfg, model)
     best = cfg.default_hooks.checkpoint.save_best
     assert -1 <= scores[best] <= 100
+    hooks = {hook.type for hook in cfg.default_hooks.values()}
+    assert hooks >= {"SafeCheckpointHook", "FiniteLossHook", "ProcessesHook"}
 
 
 def test_every_row_of_the_papers_tables_has_a_config():
