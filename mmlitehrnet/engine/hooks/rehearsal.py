@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, Runner
 
+from ...checkpoints import unwrap
 from ...datasets.faults import DataError
 
 #: What a model says of its data -> what the data's metainfo has that many of.
@@ -44,7 +45,7 @@ class RehearsalHook(Hook):
         Raises:
             DataError: If the model is made for other data.
         """
-        model = getattr(runner.model, "module", runner.model)
+        model = unwrap(runner.model)
         compare_widths(model)
         for name in ("train", "val", "test"):
             loop = getattr(runner, f"_{name}_loop")
