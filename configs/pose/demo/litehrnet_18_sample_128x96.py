@@ -58,7 +58,7 @@ optim_wrapper = dict(optimizer=dict(lr=4e-3))
 # rounding.
 param_scheduler = [
     dict(type="LinearLR", begin=0, end=100, start_factor=0.05, by_epoch=False),
-    dict(type="CosineAnnealingLR", T_max=8, by_epoch=True, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", by_epoch=True, convert_to_iter_based=True),
 ]
 custom_hooks = [
     *_base_.custom_hooks,

@@ -26,6 +26,20 @@ test_pipeline = [
     dict(type="LoadAnnotations"),
     dict(type="PackSegInputs"),
 ]
+tta_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [
+                dict(type="RandomFlip", prob=0.0, direction="horizontal"),
+                dict(type="RandomFlip", prob=1.0, direction="horizontal"),
+            ],
+            [dict(type="LoadAnnotations")],
+            [dict(type="PackSegInputs")],
+        ],
+    ),
+]
 data_root = "data/sample_cityscapes/"
 train_dataloader = dict(
     batch_size=4,
@@ -46,7 +60,7 @@ optim_wrapper = dict(
 # rounding.
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, begin=0, end=100, by_epoch=False),
-    dict(type="CosineAnnealingLR", T_max=1100, begin=100, end=1200, by_epoch=False),
+    dict(type="CosineAnnealingLR", begin=100, by_epoch=False),
 ]
 custom_hooks = [dict(type="EMAHook", momentum=0.01)]
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=300))
