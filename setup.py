@@ -65,7 +65,7 @@ class Build(build_py):
         for name in MIM_FILES:
             source, target = ROOT / name, mim / name
             if editable:
-                target.symlink_to(source)
+                target.symlink_to(Path("../..", name))  # as the repository's own
             elif source.is_dir():
                 ignored = shutil.ignore_patterns("__pycache__", ".*", *CHECKOUT)
                 shutil.copytree(source, target, ignore=ignored)
@@ -110,6 +110,8 @@ setup(
         "seg": [*UPSTREAM, "mmsegmentation>=1.2.2", "ftfy", "regex"],
         "det": [*UPSTREAM, "mmdet>=3.2"],
         "cls": [*UPSTREAM, "mmpretrain>=1.2"],
+        # For --cfg-options vis_backends or visualizer of MMEngine's TensorBoard.
+        "tensorboard": ["tensorboard"],
     },
     cmdclass={"build_py": Build},
     zip_safe=False,

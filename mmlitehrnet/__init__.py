@@ -12,11 +12,13 @@ from .compat import allow_compiling, replace_unloadable
 from .engine.hooks import ChannelsLastHook
 from .models.backbones import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from .registry import register_all
+from .scope import allow_inheritance
 from .version import __version__
 
 allow_compiling()
 replace_unloadable()
 register_all()
+allow_inheritance()
 
 __all__ = [
     "ChannelsLastHook",
