@@ -22,7 +22,7 @@ VENV := .venv$(if $(filter-out default,$(STACK)),-$(STACK))
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-seg test test-fast docs-check wheel-check mmdeploy-check ncnn-check rtmlib-check machines-check lint format env clean
+.PHONY: help demo demo-seg test test-fast docs-check own-data-check wheel-check mmdeploy-check ncnn-check rtmlib-check machines-check lint format env clean
 
 help:
 	@sed -n '1,/^SHELL/{/^#/s/^# \{0,1\}//p}' Makefile
@@ -45,6 +45,9 @@ test-fast: env
 
 docs-check: env
 	python -m tests.docs.run_all
+
+own-data-check: env
+	python -m tests.own_data_check
 
 wheel-check: env
 	python -m tests.wheel_check

@@ -1,0 +1,79 @@
+"""docs/own_data.md works from the first command to the last, on data drawn here.
+
+Training is cut short; `make own-data-check` trains to the end.
+"""
+
+import contextlib
+import shutil
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmlitehrnet.apis import network_from_config
+from tests.docs.checks import LIBRARIES
+from tests.docs.pages import find_commands
+from tests.own_data import make_own_classes, make_own_data
+from tests.running import ROOT, script_of_mim
+from tests.tools import run_tool
+
+CPU = [
+    f"{part}_dataloader.{option}"
+    for part in ("train", "val", "test")
+    for option in ("num_workers=0", "persistent_workers=False")
+]
+SHORT = {
+    "mmpose": ["train_cfg.max_epochs=1", "default_hooks.checkpoint.interval=1"],
+    "mmsegmentation": ["train_cfg.max_iters=1", "model.decode_head.norm_cfg.type=BN"],
+}
+SAVED = {"own_keypoints": "epoch_1.pth", "own_classes": "iter_1.pth"}
+
+
+def commands():
+    return [c for c in find_commands() if c.place.startswith("docs/own_data.md")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What the page takes for granted: its data, the configs and public weights."""
+    path = tmp_path_factory.mktemp("own")
+    make_own_data(path / "data/own", 2, 2)
+    make_own_classes(path / "data/own_classes")
+    (path / "configs").symlink_to(ROOT / "configs")
+    coco = Config.fromfile(ROOT / "configs/pose/litehrnet_18_coco_256x192.py")
+    weights = dict(state_dict=network_from_config(coco).state_dict(), meta={})
+    torch.save(weights, path / "public.pth")
+    return path
+
+
+def run(command, folder):
+    words = list(command.words)
+    if words[0] != "mim":
+        name = words[1].removeprefix("tools/").removesuffix(".py")
+        with contextlib.chdir(folder):
+            assert run_tool(name, *words[2:]) == 0
+        return
+    _, verb, package, config, *rest = words
+    if "--checkpoint" in rest:  # mim gives it to the script without the word
+        rest.remove("--checkpoint")
+    if verb == "train" and "--cfg-options" not in rest:
+        rest += ["--cfg-options", "load_from=public.pth"]
+    if "--cfg-options" not in rest:
+        rest.append("--cfg-options")
+    short = [o for o in [*CPU, *SHORT[package]] if verb == "train" or "test_" in o]
+    script_of_mim(verb, LIBRARIES[package], config, *rest, *short, cwd=folder)
+
+
+def test_every_command_works_one_after_the_other(folder):
+    for command in commands():
+        run(command, folder)
+        for name, saved in SAVED.items():  # where the page's checkpoint is
+            work = folder / "work_dirs" / name
+            if (work / saved).is_file():
+                for of_page in ("epoch_60.pth", "iter_1000.pth"):
+                    shutil.copy(work / saved, work / of_page)
+    assert (
+        len(list((folder / "work_dirs/pictures").iterdir())) == 8
+    )  # as many of train and of val
+    assert (folder / "work_dirs/own.onnx").is_file()
+    assert (folder / "work_dirs/draft.json").is_file()
