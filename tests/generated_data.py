@@ -11,6 +11,7 @@ import numpy as np
 from mmdet.datasets import CocoDataset
 
 from sample_data import make_aic, make_cityscapes, make_coco, make_imagenet, make_mpii
+from tests.own_data import make_own_classes, make_own_data
 
 LEFT_WRIST, RIGHT_WRIST, LEFT_ANKLE, RIGHT_ANKLE = 9, 10, 15, 16
 NOSE = 0
@@ -109,6 +110,8 @@ def make_all(folder):
     make_aic(data / "aic", 3, 1, quiet=True)
     make_ap10k(data / "ap10k", 3, 1)
     make_imagenet(data / "imagenet", 4, 2, size=(64, 80), quiet=True)
+    make_own_data(data / "own", 2, 1)
+    make_own_classes(data / "own_classes")
     streets = make_cityscapes(data / "cityscapes", 2, 1, size=(64, 128), quiet=True)
     (data / "sample_coco").symlink_to(coco)
     (data / "sample_cityscapes").symlink_to(streets)

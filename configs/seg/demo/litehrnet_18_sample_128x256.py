@@ -60,7 +60,7 @@ optim_wrapper = dict(
 # rounding.
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, begin=0, end=100, by_epoch=False),
-    dict(type="CosineAnnealingLR", begin=100, by_epoch=False),
+    dict(type="CosineAnnealingLR", by_epoch=False),
 ]
 custom_hooks = [dict(type="EMAHook", momentum=0.01)]
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=300))
