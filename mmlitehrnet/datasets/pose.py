@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,10 @@ from .rules import coco_faults, find_faults, metainfo_faults, refuse
 LEFT_OUT: dict[str, Callable[[dict], Any]] = {
     "iscrowd is 1": lambda person: person.get("iscrowd"),
     "no keypoint is labelled (all flags are 0)": (
-        lambda person: person.get("num_keypoints") == 0
+        lambda person: not person["keypoints_visible"].any()
     ),
     "bbox has no size inside the image": (
         lambda person: (person["bbox"][..., 2:] <= person["bbox"][..., :2]).any()
-    ),
-    "no keypoint has a positive x or y": (
-        lambda person: person["keypoints"].max() <= 0
     ),
 }
 
@@ -107,8 +104,8 @@ class _CheckedPersons(BaseCocoStyleDataset):
 class CheckedCocoDataset(_CheckedPersons, CocoDataset):
     """MMPose's ``CocoDataset``; bad data stops with an error that names it.
 
-    A keypoint is labelled where its flag is above 0, whatever ``num_keypoints`` says.
-    Detected boxes count where their category is one that keypoints are annotated for.
+    A keypoint is labelled where its flag is above 0, and nowhere else. Detected boxes
+    count where their category is one that keypoints are annotated for.
     """
 
     def _read(self) -> dict:
@@ -120,78 +117,56 @@ class CheckedCocoDataset(_CheckedPersons, CocoDataset):
         self._metainfo["CLASSES"] = content["categories"]
         return content
 
-    def _image_path(self, image: dict) -> str:
-        return join_path(self.data_prefix["img"], image["file_name"])
-
-    def _shape(self, image: dict) -> tuple[int, int]:
-        return image["height"], image["width"]
-
     def _load_annotations(self) -> tuple[list[dict], list[dict]]:
-        """Read the persons by image, and the images."""
+        """Check the file, and read the persons and the images as MMPose does."""
         content = self._read()
-        images = {
-            image["id"]: dict(
-                image, img_id=image["id"], img_path=self._image_path(image)
-            )
-            for image in content["images"]
-            if image["id"] % self.sample_interval == 0
-        }
-        by_image = defaultdict(list)
-        for annotation in content["annotations"]:
-            annotation.setdefault("iscrowd", 0)
-            if not {"bbox", "keypoints"} <= annotation.keys():
-                self.left_out["there is no bbox or no keypoints"] += 1
-            else:
-                by_image[annotation["image_id"]].append(annotation)
-        strange = by_image.keys() - {image["id"] for image in content["images"]}
-        if strange:
-            number = sum(len(by_image[key]) for key in strange)
-            self.left_out["image_id is of no image of the file"] = number
-        persons = [
-            self.parse_data_info(dict(raw_ann_info=annotation, raw_img_info=image))
-            for key, image in images.items()
-            for annotation in by_image.get(key, ())
-        ]
-        return persons, list(images.values())
+        images = {image["id"] for image in content["images"]}
+        self.left_out.update(
+            "image_id is of no image of the file"
+            for annotation in content["annotations"]
+            if annotation["image_id"] not in images
+        )
+        return super()._load_annotations()
 
-    def parse_data_info(self, raw_data_info: dict) -> dict:
-        """Read one person."""
+    def parse_data_info(self, raw_data_info: dict) -> dict | None:
+        """Read one person; None without a box or keypoints."""
+        image = raw_data_info["raw_img_info"]
         person = super().parse_data_info(raw_data_info)
-        person["annotated_shape"] = self._shape(raw_data_info["raw_img_info"])
-        person["num_keypoints"] = int((person["keypoints_visible"] > 0).sum())
+        if person is None:
+            self.left_out["there is no bbox or no keypoints"] += 1
+        else:
+            person["annotated_shape"] = image["height"], image["width"]
         return person
 
     def _load_detection_results(self) -> list[dict]:
         """Read the detected boxes, with their categories."""
-        content = self._read()
+        content, detections = self._read(), json.loads(get_text(self.bbox_file))
         images = {image["id"]: image for image in content["images"]}
-        detections = json.loads(get_text(self.bbox_file))
-        if not isinstance(detections, list):
-            raise DataError(f"{self.bbox_file}: the file must hold a list")
         known = dict(images=images, ann_file=self.ann_file)
-        refuse(list(find_faults(self.bbox_file, "detection", detections, **known)))
+        refuse(find_faults(self.bbox_file, "detection", detections, **known))
         wanted = {a["category_id"] for a in content["annotations"]} or {1}
-        kept = [found for found in detections if found["category_id"] in wanted]
-        if len(kept) < len(detections):
-            why = f"the category_id of a detection is none of {sorted(wanted)}"
-            self.left_out[why] = len(detections) - len(kept)
-        count = self.metainfo["num_keypoints"]
-        return [
-            dict(
-                id=number,
-                img_id=found["image_id"],
-                img_path=self._image_path(images[found["image_id"]]),
-                img_shape=self._shape(images[found["image_id"]]),
-                category_id=found["category_id"],
-                bbox=np.array([[x, y, x + width, y + height]], np.float32),
-                bbox_score=np.array([found["score"]], np.float32),
-                # Nobody knows the keypoints.
-                keypoints=np.zeros((1, count, 2), np.float32),
-                keypoints_visible=np.ones((1, count), np.float32),
+        count, boxes = self.metainfo["num_keypoints"], []
+        for number, found in enumerate(detections):
+            image, (x, y, width, height) = images[found["image_id"]], found["bbox"]
+            if found["category_id"] not in wanted:
+                why = f"the category_id of a detection is none of {sorted(wanted)}"
+                self.left_out[why] += 1
+                continue
+            boxes.append(
+                dict(
+                    id=number,
+                    img_id=found["image_id"],
+                    img_path=join_path(self.data_prefix["img"], image["file_name"]),
+                    img_shape=(image["height"], image["width"]),
+                    category_id=found["category_id"],
+                    bbox=np.array([[x, y, x + width, y + height]], np.float32),
+                    bbox_score=np.array([found["score"]], np.float32),
+                    # Nobody knows the keypoints.
+                    keypoints=np.zeros((1, count, 2), np.float32),
+                    keypoints_visible=np.ones((1, count), np.float32),
+                )
             )
-            for number, found in enumerate(kept)
-            for x, y, width, height in [found["bbox"]]
-        ]
+        return boxes
 
 
 @DATASETS.register_module()
@@ -207,7 +182,7 @@ class CheckedMpiiDataset(_CheckedPersons, MpiiDataset):
         """Check the persons and read them."""
         people = json.loads(get_text(self.ann_file))
         known = dict(keypoints=self.metainfo["num_keypoints"])
-        refuse(list(find_faults(self.ann_file, "person", people, **known)))
+        refuse(find_faults(self.ann_file, "person", people, **known))
         persons, images = super()._load_annotations()
         if not self.test_mode:
             for person in persons:

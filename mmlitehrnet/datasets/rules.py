@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .faults import DataError
@@ -64,9 +64,8 @@ def _has_keypoints(annotation: Mapping, known: dict) -> bool:
 
 def _is_scored(annotation: Mapping, known: dict) -> bool:
     """Whether an evaluation divides by the area of an annotation."""
-    known_points = known["test_mode"] and _has_keypoints(annotation, known)
-    crowd = annotation.get("iscrowd")
-    return known_points and not crowd and count_labelled(annotation) > 0
+    readable = known["test_mode"] and _has_keypoints(annotation, known)
+    return readable and not annotation.get("iscrowd") and count_labelled(annotation) > 0
 
 
 LIST = ("a list", lambda v, r, k: isinstance(v, list))
@@ -129,11 +128,11 @@ RULES = (
     ),
     Rule(
         "keypoint", "id", "its number in keypoint_info, and these 0, 1, 2, ...",
-        lambda v, r, k: v == r["number"] == k["places"][r["name"]],
+        lambda v, r, k: v == r["number"] == k["names"].index(r["name"]),
     ),
     Rule(
         "keypoint", "name", "a text that no other keypoint has",
-        lambda v, r, k: isinstance(v, str) and k["names"][v] == 1,
+        lambda v, r, k: isinstance(v, str) and k["names"].count(v) == 1,
     ),
     Rule(
         "keypoint", "swap",
@@ -158,7 +157,7 @@ RULES = (
 
 def find_faults(
     place: str, kind: str, records: Iterable, test_mode: bool = False, **known: Any
-) -> Iterator[Fault]:
+) -> list[Fault]:
     """Look for records that break the rules of their kind.
 
     Args:
@@ -171,27 +170,23 @@ def find_faults(
     records = [record if isinstance(record, Mapping) else {} for record in records]
     ids = Counter(repr(record.get("id")) for record in records)
     known.update(kind=kind, ids=ids, test_mode=test_mode)
-    for rule in RULES:
-        if rule.kind != kind:
-            continue
+    faults = []
+    for rule in [rule for rule in RULES if rule.kind == kind]:
         broken = [k for k, record in enumerate(records) if _breaks(rule, record, known)]
         if broken:
             names = [_name(kind, records[k], k) for k in broken]
+            more = f" ({len(broken)} are like that)" if len(broken) > 1 else ""
             first = records[broken[0]]
             got = repr(first[rule.field]) if rule.field in first else "nothing"
-            yield Fault(
-                f"{place}: {names[0]}: {rule.field} must be "
-                f"{rule.wanted.format(**known)}, got {got[:80]}"
-                + (f" ({len(broken)} are like that)" if len(broken) > 1 else ""),
-                names,
-            )
+            wanted = rule.wanted.format(**known)
+            text = f"{names[0]}: {rule.field} must be {wanted}, got {got[:80]}{more}"
+            faults.append(Fault(f"{place}: {text}", names))
+    return faults
 
 
 def _breaks(rule: Rule, record: Mapping, known: dict) -> bool:
     if rule.field not in record:
-        return rule.missing == NEVER or (
-            rule.missing == IN_TRAINING and known["test_mode"]
-        )
+        return rule.missing < (ALWAYS if known["test_mode"] else IN_TRAINING)
     try:
         return not rule.holds(record[rule.field], record, known)
     except (LookupError, TypeError, ValueError):  # of another kind than expected
@@ -214,16 +209,16 @@ def coco_faults(
 
     ``keypoints`` is how many an object has; in ``test_mode`` an evaluation reads it.
     """
-    faults = list(find_faults(place, "file", [content]))
+    faults = find_faults(place, "file", [content])
     if faults:
         return faults
     categories = [c.get("id") for c in content["categories"] if isinstance(c, dict)]
     known: dict = dict(keypoints=keypoints, categories=categories, test_mode=test_mode)
-    for kind, part in zip(
-        ("image", "category", "annotation"), ("images", "categories", "annotations")
-    ):
-        faults += find_faults(place, kind, content[part], **known)
-    return faults
+    return [
+        *find_faults(place, "image", content["images"]),
+        *find_faults(place, "category", content["categories"]),
+        *find_faults(place, "annotation", content["annotations"], **known),
+    ]
 
 
 def metainfo_faults(place: str, metainfo: Mapping) -> list[Fault]:
@@ -232,16 +227,10 @@ def metainfo_faults(place: str, metainfo: Mapping) -> list[Fault]:
     if not isinstance(info, Mapping) or not info:
         text = f"{place}: keypoint_info must be a dict of keypoints, got {info!r}"
         return [Fault(text, ["metainfo"])]
-    points = [
-        {"id": number, **point, "number": number} for number, point in info.items()
-    ]
+    points = [{"id": key, **point, "number": key} for key, point in info.items()]
     names = [point.get("name") for point in points]
-    known: dict = dict(
-        keypoints=len(points),
-        names=Counter(names),
-        places={name: place for place, name in enumerate(names)},
-        swaps={point.get("name"): point.get("swap") for point in points},
-    )
+    swaps = {point.get("name"): point.get("swap") for point in points}
+    known: dict = dict(keypoints=len(points), names=names, swaps=swaps)
     links = (metainfo.get("skeleton_info") or {}).values()
     return [
         *find_faults(place, "keypoint", points, **known),
@@ -250,14 +239,13 @@ def metainfo_faults(place: str, metainfo: Mapping) -> list[Fault]:
     ]
 
 
-def refuse(faults: Iterable[Fault]) -> None:
+def refuse(faults: Sequence[Fault]) -> None:
     """Stop at faults.
 
     Raises:
         DataError: If there are any; it names each one, a line for each rule.
     """
-    found: Sequence[Fault] = list(faults)
-    if found:
-        error = DataError("\n".join(fault.text for fault in found))
-        error.faults = found
+    if faults:
+        error = DataError("\n".join(fault.text for fault in faults))
+        error.faults = faults
         raise error

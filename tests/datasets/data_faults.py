@@ -118,29 +118,6 @@ def ann_file(text: str) -> Callable[[Path], None]:
     return lambda folder: (folder / path).write_text(text)
 
 
-def scale(image: Callable[[Path], Path], width: int, height: int):
-    """Resize an image together with what is annotated on it."""
-
-    def damage(folder: Path) -> None:
-        path = image(folder)
-        old = Image.open(path).size
-        resize(width, height)(path)
-        x, y = width / old[0], height / old[1]
-
-        def change(content: dict) -> None:
-            record = next(i for i in content["images"] if i["file_name"] == path.name)
-            record.update(width=width, height=height)
-            for found in content["annotations"]:
-                if found["image_id"] == record["id"]:
-                    found["bbox"] = (np.array(found["bbox"]) * [x, y, x, y]).tolist()
-                    points = np.array(found["keypoints"]).reshape(-1, 3) * [x, y, 1]
-                    found["keypoints"] = points.ravel().tolist()
-
-        annotations(change)(folder)
-
-    return damage
-
-
 NAN = float("nan")
 ANN = "person_keypoints_train2017.json"
 EMPTY = dict(images=[], annotations=[], categories=[])
@@ -152,12 +129,10 @@ POSE_FAULTS = {
         )
         for name, fault in IMAGE_FAULTS.items()
     },
-    "image 1x1, annotated so": Fault(scale(pose_image, 1, 1), TRAINS),
     "image 1x1, annotated larger": Fault(
         lambda folder: resize(1, 1)(pose_image(folder)),
         r"001\.jpg: the image is of \(1, 1\) pixels.*says \(96, 96\)",
     ),
-    "image 3000x3000": Fault(scale(pose_image, 3000, 3000), TRAINS),
     "no visible keypoint": Fault(person(keypoints=[0] * 51, num_keypoints=0), TRAINS),
     "keypoints unlabelled, counted as labelled": Fault(
         person(keypoints=lambda k: [v * (n % 3 != 2) for n, v in enumerate(k)]),
@@ -181,16 +156,9 @@ POSE_FAULTS = {
         person(bbox=[NAN, 10, 20, 20]),
         ANN + r".*annotation \d+ of image \d+: bbox must be four finite.*nan",
     ),
-    "box of three numbers": Fault(
-        person(bbox=[1, 2, 3]), ANN + r".*bbox must be four.* got \[1, 2, 3\]"
-    ),
     "keypoints with NaN": Fault(
         person(keypoints=[NAN, 10, 2] * 17),
         ANN + r".*annotation \d+ .*keypoints must be x, y and flag.*nan",
-    ),
-    "keypoints with infinity": Fault(
-        person(keypoints=[float("inf"), 10, 2] * 17),
-        ANN + r".*annotation \d+ .*keypoints must be x, y and flag.*inf",
     ),
     "keypoints far outside": Fault(
         person(keypoints=[1e9, -1e9, 2] * 17, num_keypoints=17), TRAINS
@@ -202,9 +170,6 @@ POSE_FAULTS = {
     "sixteen keypoints": Fault(
         person(keypoints=[10, 10, 2] * 16),
         ANN + r".*keypoints must be x, y and flag of each of the 17 keypoints",
-    ),
-    "keypoints as text": Fault(
-        person(keypoints="nose"), ANN + r".*annotation \d+ .*keypoints must.*'nose'"
     ),
     "keypoints nested": Fault(
         person(keypoints=lambda k: np.reshape(k, (-1, 3)).tolist()),
@@ -238,7 +203,6 @@ POSE_FAULTS = {
     "annotation file missing": Fault(
         lambda folder: (folder / "annotations" / ANN).unlink(), ANN + ".*No such file"
     ),
-    "annotation file of zero bytes": Fault(ann_file(""), ANN + ": JSONDecodeError"),
     "annotation file cut off": Fault(
         lambda folder: cut(folder / "annotations" / ANN), ANN + ": JSONDecodeError"
     ),
@@ -288,13 +252,6 @@ SEG_FAULTS = {
     "image missing": Fault(lambda folder: street_image(folder).unlink(), TRAINS),
     "image and labels 1x1": Fault(
         both(resize(1, 1)), r"leftImg8bit\.png with \S+labelTrainIds\.png: ValueError"
-    ),
-    "image and labels 3000x3000": Fault(
-        lambda folder: [
-            save_as(path(folder), Image.new(mode, (3000, 3000)))
-            for path, mode in ((street_image, "RGB"), (labels, "L"))
-        ],
-        TRAINS,
     ),
     "labels of another size": Fault(
         lambda folder: resize(50, 40)(labels(folder)),
