@@ -147,6 +147,30 @@ def test_no_file_of_a_dite_hrnet_is_wrong_for_more_images(target, traced):
     assert right == {traced} or right == {1, 2, 3}
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("target", [None, "pytorch", "onnxruntime", "openvino"])
+@pytest.mark.parametrize("kind", FOUR)
+def test_torchscript_is_right_at_other_sizes_or_refuses(kind, target):
+    net = make(kind)
+    form = net if target is None else switch_to_deploy(net, target)
+    right = {}
+    for traced_at in ((64, 64), (70, 86)):
+        traced = torch.jit.trace(form, images(1, 3, *traced_at), check_trace=False)
+        for size in ((64, 64), (96, 64), (128, 160), (70, 86), (75, 61), (4, 4)):
+            x = images(1, 3, *size)
+            try:
+                found = traced(x)
+            except RuntimeError:
+                continue
+            for ours, theirs in zip(found, form(x)):
+                assert difference(ours, theirs) < 1e-3, (traced_at, size)
+            right.setdefault(traced_at, []).append(size)
+    fixed = (kind, target) == ("LITE", "onnxruntime")
+    others = [] if fixed else [(96, 64), (128, 160)]
+    assert right == {(64, 64): [(64, 64), *others], (70, 86): [(70, 86)]}
+
+
 def test_layers_that_fx_does_not_enter_keep_their_names():
     for layer in make("DITE").modules():
         again = pickle.loads(pickle.dumps(type(layer)))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .depthwise import depthwise_cfg, depthwise_conv2d
 from .norm import BN, build_norm
 from .shuffle import ChannelShuffle, interleave
-from .tracing import make_fx_leaf, size_of
+from .tracing import make_fx_leaf, view_size
 
 if TYPE_CHECKING:
     from ..deployed.fold import Folded
@@ -133,7 +133,7 @@ class DynamicConv2d(nn.Module):
             y = depthwise_conv2d(x, kernels, self.stride, self.padding)
         else:
             y = F.conv2d(x, kernels, None, self.stride, self.padding, 1, groups)
-        return y.view(num_samples, -1, *size_of(y))
+        return y.view(num_samples, -1, *view_size(y))
 
 
 class DynamicConvNorm(nn.Module):

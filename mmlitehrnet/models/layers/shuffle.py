@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .depthwise import depthwise_cfg
 from .norm import BN
-from .tracing import size_of
+from .tracing import view_size
 
 if TYPE_CHECKING:
     from ..deployed.form import Form
@@ -31,7 +31,7 @@ def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
         group ``g``.
     """
     if torch.jit.is_tracing():  # PyTorch exports `unflatten` from opset 13 on only.
-        channels, size = int(x.shape[1]), size_of(x)
+        channels, size = int(x.shape[1]), view_size(x)
         x = x.reshape(-1, groups, channels // groups, *size).transpose(1, 2)
         return x.reshape(-1, channels, *size)
     return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)

@@ -23,6 +23,15 @@ def size_of(x: Tensor) -> tuple[int, int]:
     return (int(height), int(width)) if torch.jit.is_tracing() else (height, width)
 
 
+def view_size(x: Tensor) -> tuple[int, int]:
+    """Height and width to view a map (N, C, H, W) in.
+
+    Constants in ONNX files; in TorchScript they go with the map, which may be of
+    another size than it was traced at.
+    """
+    return size_of(x) if torch.onnx.is_in_onnx_export() else x.shape[2:]
+
+
 def average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Average a map (N, C, H, W) adaptively to a height and width.
 
