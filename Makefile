@@ -8,6 +8,8 @@
 #                      trainings of full size and compilers
 #   make docs-check    run every command of the documentation that can be run on one
 #                      machine, in a short form
+#   make own-data-check
+#                      follow docs/own_data.md with an unpacked wheel, to the end
 #   make wheel-check   install the wheel by pip into a fresh environment, and train there
 #   make mmdeploy-check STACK=reference
 #                      convert pose and segmentation networks by mmdeploy 1.3.1

@@ -19,9 +19,8 @@ from tests.own_data import make_own_classes, make_own_data
 from tests.running import ROOT
 
 PIP = (sys.executable, "-m", "pip")
-CLASSES = (
-    "train_cfg.max_iters=2"  # in the place of 1,000: keypoints show that it learns
-)
+#: In the place of 1,000: keypoints show that it learns.
+CLASSES = "train_cfg.max_iters=2"
 
 
 def unpack_wheel(folder: Path) -> None:
