@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,41 +57,32 @@ class AtomicBackend(LocalBackend):
                 f"{path} was not saved ({error.strerror}): it needs "
                 f"{len(obj) / 2**20:.1f} MiB, {free / 2**20:.1f} MiB are free. {hint}",
             ) from error
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Fsync a folder, so that a new name in it outlives a power failure.
-
-    Not every file system can; the file itself is on the disk already.
-    """
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+        # The new name outlives a power failure, too, where the file system can do that.
+        with suppress(OSError):
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 class LateRemoval:
     """A file backend that removes a replaced checkpoint after the new one is written.
 
     MMEngine removes it before. The new checkpoint names the old one in its message
-    hub: a run that dies between the two removes it when it is resumed.
+    hub: a run that dies between the two removes it when it is resumed. A checkpoint of
+    another run, which a resumed one may name, stays where it is.
 
     Args:
         backend: The file backend that does the work.
+        folder: Folder of the run's checkpoints.
         message_hub: The message hub of the run.
     """
 
-    def __init__(self, backend: Any, message_hub: MessageHub) -> None:
-        self._backend = backend
-        self._message_hub = message_hub
+    def __init__(self, backend: Any, folder: str, message_hub: MessageHub) -> None:
+        self._backend, self._folder = backend, folder
         self._waiting: list[str] = message_hub.runtime_info.get(REPLACED) or []
+        message_hub.update_info(REPLACED, self._waiting)
 
     def __getattr__(self, name: str) -> Any:
         """Do the rest as the backend does."""
@@ -98,15 +90,11 @@ class LateRemoval:
 
     def remove(self, path: str) -> None:
         """Remember a file to be removed."""
-        self._set_waiting([*self._waiting, path])
+        self._waiting.append(path)
 
     def remove_now(self) -> None:
         """Remove the files that wait for it."""
-        for path in self._waiting:
-            if self._backend.isfile(path):
+        while self._waiting:
+            path = self._waiting.pop()
+            if os.path.dirname(path) == self._folder and self._backend.isfile(path):
                 self._backend.remove(path)
-        self._set_waiting([])
-
-    def _set_waiting(self, paths: list[str]) -> None:
-        self._waiting = paths
-        self._message_hub.update_info(REPLACED, paths)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from ...checkpoints import (
     CheckpointError,
@@ -84,7 +85,9 @@ class SafeCheckpointHook(CheckpointHook):
                 "variance 1 - eps, weight 1 in all layers). They are for testing; "
                 "training needs them as they were trained"
             )
-        self.file_backend = LateRemoval(self.file_backend, runner.message_hub)
+        self.file_backend = LateRemoval(
+            self.file_backend, str(self.out_dir), runner.message_hub
+        )
         if is_main_process():
             self.file_backend.remove_now()
             for path in Path(self.out_dir).glob(f"*.pth{PARTIAL}"):
@@ -142,12 +145,16 @@ class SafeCheckpointHook(CheckpointHook):
         """
         last = Path(runner.work_dir) / LAST
         named = last.read_text().strip() if last.is_file() else ""
-        # Another storage answers for its files itself.
-        problem = None if "://" in named else _problem_of(last, named)
-        if problem is None:
+        if "://" in named:  # Another storage answers for its files itself.
             return named
-        folders = [Path(named).parent] if named else []
-        for folder in [*folders, Path(runner.work_dir)]:
+        try:
+            if named:
+                read_file(named)
+                return named
+            problem = f"{last} names no checkpoint"
+        except CheckpointError as error:
+            problem = str(error)
+        for folder in (Path(named or last).parent, last.parent):
             whole = find_whole(folder, self.filename_tmpl)
             if whole is not None:
                 runner.logger.warning(
@@ -169,13 +176,10 @@ class SafeCheckpointHook(CheckpointHook):
         Raises:
             CheckpointError: If the model's tensors are not all there.
         """
-        resume = runner._resume
         name = f"checkpoint {runner._load_from or 'that is resumed'}"
-        if resume:
+        if runner._resume:
             _check_resumable(runner, checkpoint, name)
-        # A test has no training loop; in training it is built before this hook runs.
-        training = not isinstance(runner._train_loop, (dict, type(None)))
-        new_head = training and not resume
+        new_head = _trains(runner) and not runner._resume
         try:
             mismatch = check_weights(
                 unwrap(runner.model),
@@ -194,10 +198,15 @@ class SafeCheckpointHook(CheckpointHook):
                 ) from error
             runner.logger.warning(str(error))
             return
-        if mismatch.missing or mismatch.shapes or mismatch.unexpected:
+        if not mismatch.exact:
             runner.logger.warning(
                 f"{name}: {mismatch.fitting} tensors are taken; {explain(mismatch)}"
             )
+
+
+def _trains(runner: Runner) -> bool:
+    """Whether a run trains: then its training loop is built before the hooks run."""
+    return isinstance(runner._train_loop, BaseLoop)
 
 
 def _is_restarted(runner: Runner) -> bool:
@@ -207,26 +216,11 @@ def _is_restarted(runner: Runner) -> bool:
     would train and overwrite the checkpoints that it has written since. That it may is
     asked, too, since a machine that joins starts all processes without counting it.
     """
-    if isinstance(runner._train_loop, (dict, type(None))):  # a test
-        return False
     count, most = (
         int(os.environ.get(f"TORCHELASTIC_{name}", 0))
         for name in ("RESTART_COUNT", "MAX_RESTARTS")
     )
-    return count > 0 or (most > 0 and not runner._resume)
-
-
-def _problem_of(last: Path, named: str) -> str | None:
-    """Say what is wrong with ``last_checkpoint`` or the file it names; or None."""
-    if not last.is_file():
-        return f"{last} is missing"
-    if not named:
-        return f"{last} names no checkpoint"
-    try:
-        read_file(named)
-    except CheckpointError as error:
-        return str(error)
-    return None
+    return _trains(runner) and (count > 0 or (most > 0 and not runner._resume))
 
 
 def _check_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
@@ -257,13 +251,10 @@ def find_whole(folder: Path, template: str) -> Path | None:
     number = re.compile(re.escape(template).replace(r"\{\}", r"(\d+)"))
     found = []
     for path in folder.glob(template.replace("{}", "*")):
-        match = number.fullmatch(path.name)
-        if match:
-            found.append((path.stat().st_mtime_ns, int(match.group(1)), path))
+        if match := number.fullmatch(path.name):
+            found.append((path.stat().st_mtime_ns, int(match[1]), path))
     for *_, path in sorted(found, reverse=True):
-        try:
+        with suppress(CheckpointError):
             read_file(path)
-        except CheckpointError:
-            continue
-        return path
+            return path
     return None
