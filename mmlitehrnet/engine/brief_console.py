@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from mmengine.logging import MMLogger
@@ -30,20 +29,18 @@ def is_for_the_console(record: logging.LogRecord) -> bool:
     return warns or not record.getMessage().startswith(LEFT_TO_THE_FILE)
 
 
-def with_brief_console(build_logger: Callable[..., MMLogger]) -> Callable:
-    """Wrap the ``build_logger`` of a runner, whose logs go to a file as well."""
-
-    @functools.wraps(build_logger)
-    def build(self: Runner, *args: Any, **kwargs: Any) -> MMLogger:
-        logger = build_logger(self, *args, **kwargs)
-        files = [h for h in logger.handlers if isinstance(h, logging.FileHandler)]
-        if files:
-            for handler in {*logger.handlers} - {*files}:
-                handler.addFilter(is_for_the_console)
-            logger.info(f"Config and list of hooks are in {files[0].baseFilename}")
-        return logger
-
-    return build
+build_logger = Runner.build_logger
 
 
-Runner.build_logger = with_brief_console(Runner.build_logger)
+@functools.wraps(build_logger)
+def build_brief_logger(self: Runner, *args: Any, **kwargs: Any) -> MMLogger:
+    """Build the logger of a runner: a console and, in the first process, a file."""
+    logger = build_logger(self, *args, **kwargs)
+    console, *files = logger.handlers
+    if files:
+        console.addFilter(is_for_the_console)
+        logger.info(f"Config and list of hooks are in {files[0].baseFilename}")
+    return logger
+
+
+Runner.build_logger = build_brief_logger

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -34,23 +33,15 @@ class FiniteLossHook(Hook):
             FloatingPointError: If one is not finite.
         """
         for name, value in (outputs or {}).items():
-            if "loss" not in name:
-                continue
             # torch warns of float(loss) where the loss requires its gradient.
-            number = value.item() if isinstance(value, torch.Tensor) else value
+            number = torch.as_tensor(value).item() if "loss" in name else 0
             if not math.isfinite(number):
+                batch = data_batch if isinstance(data_batch, dict) else {}
+                samples = batch.get("data_samples", ())
+                paths = {getattr(sample, "img_path", "no image") for sample in samples}
                 raise FloatingPointError(
-                    f"{name} is {number} at iteration {runner.iter + 1}; the "
-                    f"batch holds {', '.join(image_paths(data_batch)) or 'no images'}. "
-                    "No checkpoint was written with these weights: resume from the "
-                    "last one with a lower learning rate or without the bad data"
+                    f"{name} is {number} at iteration {runner.iter + 1}; the batch "
+                    f"holds {', '.join(sorted(paths))}. No checkpoint was written with "
+                    "these weights: resume from the last one with a lower learning "
+                    "rate or without the bad data"
                 )
-
-
-def image_paths(data_batch: Any) -> list[str]:
-    """Files that a batch of MMPose or MMSegmentation was made from."""
-    samples: Sequence = ()
-    if isinstance(data_batch, dict):
-        samples = data_batch.get("data_samples") or ()
-    paths = [getattr(sample, "img_path", None) for sample in samples]
-    return sorted({str(path) for path in paths if path})

@@ -80,11 +80,9 @@ class ProcessesHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Scale the learning rate to the number of samples of a step."""
-        before = (checkpoint.get("meta") or {}).get("total_batch")
-        if not before or not runner._resume:
-            return
-        now = total_batch(runner)
-        if now in (0, before):
+        now = total_batch(runner) if runner._resume else 0
+        before = (checkpoint.get("meta") or {}).get("total_batch", now)
+        if now == before or not now or not before:
             return
         factor = now / before
         if (runner.auto_scale_lr or {}).get("enable"):
@@ -129,22 +127,19 @@ def scale_rates(checkpoint: dict, factor: float) -> None:
 
 def facts_of(runner: Runner) -> dict[str, Any]:
     """Collect what must be equal in all processes, by what a user calls it."""
-    path = runner._load_from
+    path = Path(runner._load_from or "")
     facts = {
         "mmlitehrnet": __version__,
         "torch": torch.__version__,
         "mmengine": mmengine.__version__,
-        "the checkpoint": path and Path(path).name,
-        "the size of the checkpoint": path
-        and Path(path).is_file()
-        and Path(path).stat().st_size,
+        "the checkpoint": path.name or None,
+        "the size of the checkpoint": path.is_file() and path.stat().st_size,
     }
     for verb in ("train", "val", "test"):
         loop = getattr(runner, f"_{verb}_loop")
         if hasattr(loop, "dataloader"):  # It is built.
-            loader = loop.dataloader
-            facts[f"the number of samples to {verb} on"] = len(loader.dataset)
-            facts[f"the batch size to {verb} with"] = batch_size(loader)
+            facts[f"the number of samples to {verb} on"] = len(loop.dataloader.dataset)
+            facts[f"the batch size to {verb} with"] = batch_size(loop.dataloader)
         if hasattr(loop, "_epoch"):
             facts |= {"the epoch": loop.epoch, "the iteration": loop.iter}
     for part in PARTS:
@@ -182,19 +177,13 @@ def agree(facts: dict[str, Any]) -> None:
         RuntimeError: In every process with the same words, if something differs.
     """
     found = all_gather_object((socket.gethostname(), facts))
-    names = dict.fromkeys(name for _, one in found for name in one)
     differing = []
-    for name in names:
-        places: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for _, one in found for name in one):
+        places: dict[str, str] = {}  # The first process that has a value.
         for rank, (host, one) in enumerate(found):
-            place = f"{host} (process {rank})"
-            places.setdefault(repr(one.get(name)), []).append(place)
+            places.setdefault(repr(one.get(name)), f"{host} (process {rank})")
         if len(places) > 1:
-            sides = (
-                f"{value} on {where[0]}"
-                + (f" and {len(where) - 1} more" if where[1:] else "")
-                for value, where in places.items()
-            )
+            sides = (f"{value} on {place}" for value, place in places.items())
             differing.append(f"{name} is " + ", ".join(sides))
     if differing:
         more = f"; and {len(differing) - 5} more" if len(differing) > 5 else ""
