@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from mmlitehrnet.checkpoints import load_checkpoint
-from tests.running import ROOT
+from tests.engine import elastic_machine
 
 EPOCHS, KILLS, CUT = 8, 6, 30
 ADDRESS = "10.93.0.{}"
@@ -52,30 +52,17 @@ def two_hosts() -> Iterator[None]:
 
 
 def start(k: int, folder: Path, **more: str) -> subprocess.Popen:
-    """Start torchrun on a host, in a working directory of its own."""
-    own = folder / HOSTS[k]
-    own.mkdir(parents=True, exist_ok=True)
-    command = [
-        *("ip", "netns", "exec", HOSTS[k], sys.executable),
-        *("-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"),
-        *("--max-restarts", str(KILLS + 2), "--rdzv-backend", "c10d"),
-        *("--rdzv-endpoint", f"{ADDRESS.format(1)}:29400", "--rdzv-id", folder.name),
-        *("--local-addr", ADDRESS.format(k + 1), "--rdzv-conf", f"is_host={1 - k}"),
-        *("-m", "tests.engine.elastic_machine", str(folder / "work")),
-    ]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
-        "GLOO_SOCKET_IFNAME": HOSTS[k],
-        "EPOCHS": str(EPOCHS),
+    """Start torchrun on a host."""
+    return elastic_machine.start(
+        folder / HOSTS[k],
+        first=k == 0,
+        endpoint=f"{ADDRESS.format(1)}:29400",
+        address=ADDRESS.format(k + 1),
+        host=("ip", "netns", "exec", HOSTS[k]),
+        GLOO_SOCKET_IFNAME=HOSTS[k],
+        EPOCHS=str(EPOCHS),
         **more,
-    }
-    with (own / "log").open("a") as log:
-        return subprocess.Popen(
-            command, cwd=own, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
+    )
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:

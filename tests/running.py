@@ -63,6 +63,34 @@ def run_python(*arguments, cwd=ROOT, check=True, timeout=None, **env):
     return done
 
 
+def fork(function, *arguments) -> int:
+    """Call a function in a fork of this process, which need not import anything.
+
+    Returns:
+        The number of the fork.
+    """
+    child = os.fork()
+    if child:
+        return child
+    try:
+        function(*arguments)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    os._exit(0)
+
+
+def be_one_of_two(rank, port):
+    """Tell MMEngine's launcher that this is one of two processes."""
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK="0",
+        WORLD_SIZE="2",
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+    )
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -1,13 +1,12 @@
 """Train all four backbones for a few steps of a batch that the processes share.
 
-    python -m torch.distributed.run --nproc_per_node 2 \
-        -m tests.engine.equal_batches DATA_FOLDER OUT_FOLDER
+    python -m tests.engine.equal_batches DATA_FOLDER OUT_FOLDER
 
 A single process takes the parts of the batch one after the other, as two take them side
-by side, and adds up their gradients. Writes the losses and the parameters that this
-process ends with to ``OUT_FOLDER/{world size}_{rank}.pth``. What differs between the
-numbers of processes is left out: random augmentation, and means over unequal numbers of
-labelled pixels.
+by side, and adds up their gradients. Each writes its losses and the parameters that it
+ends with to ``OUT_FOLDER/{world size}_{rank}.pth``. What differs between the numbers of
+processes is left out: random augmentation, and means over unequal numbers of labelled
+pixels.
 """
 
 import os
@@ -24,7 +23,7 @@ from torch.utils.data import Sampler
 
 from mmlitehrnet.engine.cpu_distributed import init_gloo
 from tests.robustness.recipes import small_config
-from tests.running import ROOT, quick_configs
+from tests.running import ROOT, be_one_of_two, fork, free_port, quick_configs
 
 PARTS = 2
 SIZE = 2
@@ -121,10 +120,10 @@ def train(task: str, backbone: str, data: Path, out: Path) -> dict:
     )
 
 
-def main() -> None:
-    data, out = map(Path, sys.argv[1:3])
-    torch.set_num_threads(1)
-    if "RANK" in os.environ:
+def run(data: Path, out: Path, rank: int | None = None, port: int = 0) -> None:
+    """Be the single process, or one of two."""
+    if rank is not None:
+        be_one_of_two(rank, port)
         init_gloo("pytorch")
     with quick_configs():
         results = {
@@ -132,6 +131,16 @@ def main() -> None:
             for task, backbone in NETWORKS
         }
     torch.save(results, out / f"{get_world_size()}_{get_rank()}.pth")
+
+
+def main() -> None:
+    data, out = map(Path, sys.argv[1:3])
+    torch.set_num_threads(1)
+    port = free_port()
+    two = [fork(run, data, out, rank, port) for rank in range(PARTS)]
+    run(data, out)
+    for process in two:
+        assert os.waitpid(process, 0)[1] == 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from mmpose.structures import PoseDataSample
 
 from tests.models.backbones.reference import gradient_difference, images
 from tests.models.deployed.networks import shallow, shallow_table
+from tests.robustness.tiny_runner import tiny_runner
 
 GRAPHS = []
 
@@ -86,20 +87,8 @@ def test_option_of_mmengine_takes_any_model(tmp_path):
             return dict(loss=loss)
 
     before = len(GRAPHS)
-    Runner(
-        model=Model(2, 1),
-        work_dir=str(tmp_path),
-        experiment_name=tmp_path.name,
-        train_dataloader=dict(
-            dataset=[dict(x=torch.ones(2))],
-            sampler=dict(type="DefaultSampler"),
-            batch_size=1,
-            collate_fn=dict(type="default_collate"),
-        ),
-        train_cfg=dict(by_epoch=True, max_epochs=1),
-        optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.01)),
-        cfg=Config(dict(compile=dict(backend="recording"))),
-    ).train()
+    cfg = Config(dict(compile=dict(backend="recording")))
+    tiny_runner(tmp_path, model=Model(4, 1), iters=1, cfg=cfg).train()
     assert len(GRAPHS) > before
 
 

@@ -33,10 +33,7 @@ def data(tmp_path_factory):
 def runs(data, tmp_path_factory):
     """Results of a single process, and of each of two that share the batch."""
     out = tmp_path_factory.mktemp("out")
-    script = ("-m", "tests.engine.equal_batches", data, out)
-    run_python(*script)
-    launch = ("-m", "torch.distributed.run", "--nproc_per_node", 2)
-    run_python(*launch, "--master_port", free_port(), *script)
+    run_python("-m", "tests.engine.equal_batches", data, out)
     names = {"one": "1_0", "first": "2_0", "second": "2_1"}
     return {key: torch.load(out / f"{name}.pth") for key, name in names.items()}
 

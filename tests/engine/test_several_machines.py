@@ -1,23 +1,16 @@
 """Machines that differ stop; runs that are restarted lose nothing."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 from mmengine.runner import Runner
 
 from mmlitehrnet.checkpoints import load_checkpoint
-from tests.engine.two_machines import (
-    BEFORE,
-    EPOCHS,
-    TIMEOUT,
-    tiny_config,
-)
-from tests.running import ROOT, free_port, run_python
+from tests.engine import elastic_machine
+from tests.engine.two_machines import BEFORE, EPOCHS, TIMEOUT, tiny_config
+from tests.running import free_port, run_python
 
 
 @pytest.fixture(scope="module")
@@ -77,37 +70,23 @@ def test_the_cause_of_an_end_is_said_last(runs):
 @pytest.mark.slow
 def test_a_machine_that_dies_and_comes_back_loses_nothing(results, tmp_path):
     """As docs/several_machines.md starts it, a shared work_dir included."""
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"),
-        *("--nproc-per-node", "1", "--max-restarts", "3", "--rdzv-backend", "c10d"),
-        *("--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-id", "test"),
-        *("--local-addr", "127.0.0.1"),
-    ]
-    script = ("-m", "tests.engine.elastic_machine", str(tmp_path / "work"))
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
-    }
+    endpoint = f"127.0.0.1:{free_port()}"
 
     def start(name, **more):
-        (tmp_path / name).mkdir()
-        # The first one, which stays, is where they meet.
-        meets = ("--rdzv-conf", f"is_host={int(name == 'stays')}")
-        return subprocess.Popen(
-            [*command, *meets, *script],
-            cwd=tmp_path / name,
-            env={**environment, **more},
-            stdout=(tmp_path / name / "log").open("w"),
-            stderr=subprocess.STDOUT,
+        return elastic_machine.start(
+            tmp_path / name,
+            first=name == "stays",
+            endpoint=endpoint,
+            address="127.0.0.1",
+            conf=",keep_alive_interval=1",  # A machine is missed after three of them.
+            **more,
         )
 
-    machines = [start("stays"), start("dies", DIES="1")]
+    machines = [start("stays"), start("goes", DIES="1")]
     try:
         assert machines[1].wait(300) == -signal.SIGKILL
         assert (tmp_path / f"work/epoch_{BEFORE}.pth").exists()
-        machines[1] = start("comes_back")
+        machines[1] = start("goes")
         ended = [machine.wait(300) for machine in machines]
     finally:
         for machine in machines:

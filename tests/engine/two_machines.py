@@ -3,8 +3,7 @@
     python -m tests.engine.two_machines FOLDER
 
 Runs CASES one after the other and writes what comes of them in each process, a message
-where it stops, to ``FOLDER/{rank}/results.json``. The processes are forks of this one,
-which has imported everything already.
+where it stops, to ``FOLDER/{rank}/results.json``.
 """
 
 import json
@@ -26,7 +25,7 @@ from mmengine.runner import Runner
 import mmlitehrnet.engine.cpu_distributed  # noqa: F401
 from mmlitehrnet.checkpoints import load_checkpoint
 from tests.robustness.tiny_runner import Line, Points
-from tests.running import free_port
+from tests.running import be_one_of_two, fork, free_port
 
 EPOCHS = 4
 BEFORE = 2
@@ -211,13 +210,7 @@ def run(rank, folder, port):
     """Be one of the machines; in the end the second one fails."""
     folder.mkdir()
     os.chdir(folder)
-    os.environ.update(
-        RANK=str(rank),
-        LOCAL_RANK="0",
-        WORLD_SIZE="2",
-        MASTER_ADDR="127.0.0.1",
-        MASTER_PORT=str(port),
-    )
+    be_one_of_two(rank, port)
     results = {}
     for case in CASES:
         try:
@@ -236,16 +229,7 @@ def main():
     folder = Path(sys.argv[1]).absolute()
     folder.mkdir(exist_ok=True)
     port = free_port()
-    children = set()
-    for rank in range(2):
-        child = os.fork()
-        if not child:
-            try:
-                run(rank, folder / str(rank), port)
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
-            os._exit(1)
-        children.add(child)
+    children = {fork(run, rank, folder / str(rank), port) for rank in range(2)}
     # As a launcher does: one that fails is the end of all.
     (other,) = children - {os.wait()[0]}
     os.kill(other, signal.SIGKILL)

@@ -1,10 +1,9 @@
-"""Kill a training run with SIGKILL ten times, at random moments and while it writes.
+"""Kill a training run with SIGKILL six times, at random moments and while it writes.
 
     python -m tests.engine.hooks.killed_runs WORK_DIR
 
 Every run resumes what the last one left; the one after the last kill may end. Prints
-what happened as JSON. The runs are forks of this process, which has imported
-everything already.
+what happened as JSON.
 """
 
 import json
@@ -13,16 +12,16 @@ import random
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import torch
 from mmengine.hooks import Hook
 
 from tests.robustness.tiny_runner import Line, tiny_runner
+from tests.running import fork
 
-KILLS = 10
-ITERS = 80
+KILLS = 6
+ITERS = 50
 INTERVAL = 2
 STEP_TIME = 0.01
 #: Seconds that the disk takes for a checkpoint: most of a run's time.
@@ -56,24 +55,11 @@ def train(work_dir: Path, log: Path) -> None:
     runner.train()
 
 
-def start(work_dir: Path, log: Path) -> int:
-    """Train in a process of its own; give its number."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        train(work_dir, log)
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
-
-
 def kill_once(work_dir: Path, log: Path, while_writing: bool) -> bool:
     """Start a run and kill it; tell whether it was writing."""
-    child = start(work_dir, log)
+    child = fork(train, work_dir, log)
     saved = newest(work_dir)
-    # Each run gets somewhere, or ten of them would get nowhere.
+    # Each run gets somewhere, or six of them would get nowhere.
     while newest(work_dir) == saved:
         time.sleep(0.001)
         if os.waitpid(child, os.WNOHANG)[0]:
@@ -108,7 +94,7 @@ def main() -> None:
         log = work_dir / f"killed_{number}.log"
         writing.append(kill_once(work_dir, log, while_writing=number % 2 == 0))
         reached.append(newest(work_dir))
-    child = start(work_dir, work_dir / "last.log")
+    child = fork(train, work_dir, work_dir / "last.log")
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     print(json.dumps(dict(reached=reached, writing=writing, status=status)))
 
