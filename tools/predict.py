@@ -29,9 +29,10 @@ import contextlib
 import json
 import logging
 import sys
+import textwrap
 import warnings
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import mmengine.dist.utils
 import numpy as np
@@ -60,16 +61,11 @@ DETECTOR = "rtmdet_tiny_8xb32-300e_coco"
 #: Seconds that a process which is done waits for the others: no end.
 PATIENCE = 10**7
 
-#: Options that only one task has, named as the Inferencer's argument -> default_scope.
+#: default_scope -> options that only its task has, as the Inferencer's arguments.
 TASK_OPTIONS = {
-    "det_model": "mmpose",
-    "det_config": "mmpose",
-    "det_checkpoint": "mmpose",
-    "boxes": "mmpose",
-    "det_category": "mmpose",
-    "box_threshold": "mmpose",
-    "score_threshold": "mmpose",
-    "opacity": "mmseg",
+    "mmpose": "det_model det_config det_checkpoint boxes det_category box_threshold "
+    "score_threshold coco",
+    "mmseg": "opacity",
 }
 
 
@@ -78,89 +74,55 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "input",
         help="image, video or folder of them; address (https://, rtsp://) of one or of "
         "a stream; number of a camera",
     )
-    parser.add_argument("config", nargs="?", help="config of MMPose or MMSegmentation")
-    parser.add_argument("checkpoint", nargs="?", help="trained weights")
-    parser.add_argument(
-        "--model",
-        metavar="NAME",
-        help=f"instead of both: a model to download (default: {MODEL})",
-    )
-    parser.add_argument(
+    add("config", nargs="?", help="config of MMPose or MMSegmentation")
+    add("checkpoint", nargs="?", help="trained weights")
+    add("--model", help=f"instead of both: a model to download (default: {MODEL})")
+    add(
         "--out",
         type=Path,
         default=Path("work_dirs/predictions"),
         help="folder to write to (default: %(default)s)",
     )
-    parser.add_argument(
-        "--device", type=device, help="as cuda:0 or cpu; default: a GPU, if any"
-    )
-    parser.add_argument(
+    add("--device", type=device, help="as cuda:0 or cpu; default: a GPU, if any")
+    add(
         "--resume",
         action="store_true",
         help="leave out what has results in OUT already (not a segmentor's videos)",
     )
-    parser.add_argument(
+    add(
         "--launcher",
         choices=("none", "pytorch", "slurm"),
         default="none",
-        help="what started this and other processes, which share the input; they need "
-        "the same OUT",
+        help="what started this and other processes, which share input and OUT",
     )
     add_cfg_options(parser)
-    options = dict(default=argparse.SUPPRESS)
-    pose = parser.add_argument_group("pose")
-    pose.add_argument(
+    left_out: Any = dict(argument_default=argparse.SUPPRESS)
+    pose = parser.add_argument_group("pose", **left_out)
+    add = pose.add_mutually_exclusive_group().add_argument
+    add(
         "--det-model",
-        metavar="NAME",
-        **options,
         help="a detector to download, or 'whole_image' for none (default without a "
         f"config: {DETECTOR})",
     )
-    pose.add_argument(
-        "--det-config", **options, help="config of a detector, for boxes of people"
-    )
-    pose.add_argument("--det-checkpoint", **options, help="its weights")
-    pose.add_argument(
-        "--boxes",
-        type=Path,
-        metavar="FILE",
-        **options,
-        help="boxes in COCO's format, in the place of a detector",
-    )
-    pose.add_argument(
-        "--coco",
-        type=Path,
-        metavar="FILE",
-        help="also write all keypoints to a file in COCO's format",
-    )
-    pose.add_argument(
-        "--det-category", type=int, **options, help="its number of a person (0)"
-    )
-    pose.add_argument(
-        "--box-threshold", type=fraction, **options, help="least score of a box (0.3)"
-    )
-    pose.add_argument(
-        "--score-threshold",
-        type=fraction,
-        **options,
-        help="least score of a drawn keypoint (0.3)",
-    )
-    seg = parser.add_argument_group("segmentation")
-    seg.add_argument(
-        "--opacity", type=fraction, **options, help="of the colours, 0 to 1 (0.6)"
-    )
+    add("--det-config", help="config of a detector, for boxes of people")
+    add("--boxes", type=Path, help="file of boxes in COCO's format, for no detector")
+    add = pose.add_argument
+    add("--det-checkpoint", help="weights of --det-config")
+    add("--det-category", type=int, help="its number of a person (0)")
+    add("--box-threshold", type=fraction, help="least score of a box (0.3)")
+    add("--score-threshold", type=fraction, help="of a drawn keypoint, at least (0.3)")
+    add("--coco", type=Path, help="write all keypoints to this file, too, as COCO does")
+    add = parser.add_argument_group("segmentation", **left_out).add_argument
+    add("--opacity", type=fraction, help="of the colours, 0 to 1 (0.6)")
     args = parser.parse_args(arguments)
     if ("det_config" in args) != ("det_checkpoint" in args):
         parser.error("--det-config and --det-checkpoint go together")
-    if "det_config" in args and "det_model" in args:
-        parser.error("--det-model: not with --det-config")
-    if "boxes" in args and {"det_config", "det_model"} & set(vars(args)):
-        parser.error("--boxes: not with a detector")
     if (args.config is None) != (args.checkpoint is None):
         parser.error("a config and a checkpoint go together")
     if args.config and args.model:
@@ -168,18 +130,21 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def task_options(args: argparse.Namespace, scope: str) -> dict:
+def task_options(args: argparse.Namespace, scope: str) -> dict[str, Any]:
     """Take the options of a task from the command line.
 
     Raises:
         ValueError: If one is given that the task does not have.
     """
-    given = {name: getattr(args, name) for name in TASK_OPTIONS if name in args}
-    wrong = [name for name in given if TASK_OPTIONS[name] != scope]
-    if wrong:
-        names = ", ".join("--" + name.replace("_", "-") for name in wrong)
-        raise ValueError(f"{names}: not an option for a config of {scope!r}")
-    return given
+    options = {}
+    for task, names in TASK_OPTIONS.items():
+        given = {name: getattr(args, name) for name in names.split() if name in args}
+        if task == scope:
+            options = given
+        elif given:
+            wrong = ", ".join("--" + name.replace("_", "-") for name in given)
+            raise ValueError(f"{wrong}: not an option for a config of {scope!r}")
+    return options
 
 
 def read_boxes(path: Path) -> dict[str, np.ndarray]:
@@ -193,12 +158,14 @@ def read_boxes(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        names = {image["id"]: image["file_name"] for image in content["images"]}
-        boxes: dict[str, list] = {Path(name).name: [] for name in names.values()}
+        names = {
+            image["id"]: Path(image["file_name"]).name for image in content["images"]
+        }
+        boxes: dict[str, list] = {name: [] for name in names.values()}
         for one in content["annotations"]:
             x, y, width, height = map(float, one["bbox"])
             box = [x, y, x + width, y + height, float(one.get("score", 1))]
-            boxes[Path(names[one["image_id"]]).name].append(box)
+            boxes[names[one["image_id"]]].append(box)
     except (OSError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"--boxes {path}: 'images' with id and file_name and 'annotations' with "
@@ -207,51 +174,80 @@ def read_boxes(path: Path) -> dict[str, np.ndarray]:
     return {name: np.reshape(found, (-1, 5)) for name, found in boxes.items()}
 
 
-class CocoFile:
-    """Keypoints of all images in COCO's format, as tools of labelling read them."""
+def to_coco(images: list[tuple[str, list[dict]]], meta: dict) -> dict[str, list]:
+    """Give keypoints in COCO's format, as tools of labelling read them.
 
-    def __init__(self) -> None:
-        self.images: list[dict] = []
-        self.annotations: list[dict] = []
-        self.frames: Counter = Counter()
-
-    def add(self, medium: Medium, people: list[dict]) -> None:
-        """Add an image, or a frame, with its people."""
-        image = len(self.images) + 1
-        name = medium.path.name
-        if medium.kind != "image":
-            self.frames[name] += 1
-            name = f"{name}/{self.frames[name] - 1:06d}"
-        self.images.append(dict(id=image, file_name=name))
+    Args:
+        images: Names of images or frames, and their people in MMPose's layout.
+        meta: The metainfo of the model's data.
+    """
+    annotations = []
+    for number, (_, people) in enumerate(images, 1):
         for person in people:
-            (left, top, right, bottom), *_ = person["bbox"]
-            scores = person["keypoint_scores"]
-            flat = [[x, y, 2] for x, y in person["keypoints"]]
-            self.annotations.append(
+            left, top, right, bottom = person["bbox"][0]
+            annotations.append(
                 dict(
-                    id=len(self.annotations) + 1,
-                    image_id=image,
+                    id=len(annotations) + 1,
+                    image_id=number,
                     category_id=1,
                     bbox=[left, top, right - left, bottom - top],
                     area=(right - left) * (bottom - top),
                     iscrowd=0,
-                    keypoints=sum(flat, []),
-                    num_keypoints=len(flat),
-                    score=float(person["bbox_score"] * np.mean(scores)),
+                    keypoints=sum(([x, y, 2] for x, y in person["keypoints"]), []),
+                    num_keypoints=len(person["keypoints"]),
+                    score=person["bbox_score"] * np.mean(person["keypoint_scores"]),
                 )
             )
+    category = dict(
+        id=1,
+        name=meta["dataset_name"],
+        keypoints=[meta["keypoint_id2name"][k] for k in range(meta["num_keypoints"])],
+        skeleton=[[a + 1, b + 1] for a, b in meta["skeleton_links"]],
+    )
+    return dict(
+        images=[dict(id=k, file_name=name) for k, (name, _) in enumerate(images, 1)],
+        annotations=annotations,
+        categories=[category],
+    )
 
-    def write(self, path: Path, meta: dict) -> None:
-        """Write the file."""
-        names = [meta["keypoint_id2name"][k] for k in range(meta["num_keypoints"])]
-        skeleton = [[a + 1, b + 1] for a, b in meta["skeleton_links"]]
-        category = dict(id=1, name=meta["dataset_name"], keypoints=names)
-        category["skeleton"] = skeleton
-        content = dict(
-            images=self.images, annotations=self.annotations, categories=[category]
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mmengine.dump(content, path, file_format="json")
+
+def prepare(args: argparse.Namespace) -> tuple[list[Medium], Any]:
+    """Find the input, say what is left out of it, and build the Inferencer.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        OSError: If there is no input, or OUT cannot be made.
+    """
+    say = print if get_dist_info()[0] == 0 else lambda text: None
+    media, others = find_media(args.input)
+    if others:
+        names = textwrap.shorten(", ".join(path.name for path in others), 200)
+        say(f"skipped, neither image nor video: {names}")
+    published = not args.config
+    if published:
+        found = find_model(args.model or MODEL, "mmlitehrnet", "mmpose", "mmseg")
+        args.config, args.checkpoint = found
+    config = load_config(args.config, args.cfg_options)
+    options = task_options(args, config.get("default_scope"))
+    options.pop("coco", None)  # main's
+    if "boxes" in options:
+        file, options["boxes"] = options["boxes"], read_boxes(options["boxes"])
+        known = [medium for medium in media if medium.path.name in options["boxes"]]
+        if not known:
+            raise ValueError(f"--boxes {file}: it knows no image of {args.input}")
+        say(f"{len(media) - len(known)} skipped, not among the images of {file}")
+        media = known
+    elif published and "det_config" not in options:
+        if config.test_dataloader.dataset.get("data_mode") == "topdown":
+            options.setdefault("det_model", DETECTOR)
+    detector = options.pop("det_model", "whole_image")
+    if detector != "whole_image":
+        options["det_config"], options["det_checkpoint"] = find_model(detector, "mmdet")
+    inferencer = open_inferencer(
+        config, args.checkpoint, device=args.device and str(args.device), **options
+    )
+    args.out.mkdir(parents=True, exist_ok=True)
+    return media, inferencer
 
 
 def report(progress: Progress, task: TaskID, total: int | None) -> None:
@@ -277,50 +273,17 @@ def main(arguments: list[str] | None = None) -> int:
         # MMEngine draws in the first process only, as this one takes itself for.
         mmengine.dist.utils.is_main_process = lambda group=None: True
     rank, num_processes = get_dist_info()
+    coco: Path | None = getattr(args, "coco", None)
     # What OpenMMLab's packages say about their own code is not for who predicts.
     warnings.filterwarnings("ignore", category=UserWarning, module="mm(pose|seg|det|e)")
     MMLogger.get_instance("predict", log_level=logging.ERROR)
     try:
-        media, others = find_media(args.input)
-        named = not args.config
-        if named:
-            found = find_model(args.model or MODEL, "mmlitehrnet", "mmpose", "mmseg")
-            args.config, args.checkpoint = found
-        config = load_config(args.config, args.cfg_options)
-        options = task_options(args, config.get("default_scope"))
-        if "boxes" in options:
-            file, options["boxes"] = options["boxes"], read_boxes(options["boxes"])
-            known = [one for one in media if one.path.name in options["boxes"]]
-            if not known:
-                raise ValueError(f"--boxes {file}: it knows no image of {args.input}")
-            left = len(media) - len(known)
-            if rank == 0:
-                print(f"{left} skipped, not among the images of {file}")
-            media = known
-        if args.coco and config.get("default_scope") != "mmpose":
-            raise ValueError("--coco: only keypoints are written in this format")
-        if args.coco and (num_processes > 1 or args.resume):
+        if coco and (num_processes > 1 or args.resume):
             raise ValueError("--coco: for one process that does all, without --resume")
-        if named and not {"boxes", "det_config"} & set(options):
-            if config.test_dataloader.dataset.get("data_mode") == "topdown":
-                options.setdefault("det_model", DETECTOR)
-        detector = options.pop("det_model", "whole_image")
-        if detector != "whole_image":
-            options["det_config"], options["det_checkpoint"] = find_model(
-                detector, "mmdet"
-            )
-        inferencer = open_inferencer(
-            config, args.checkpoint, device=args.device and str(args.device), **options
-        )
-        args.out.mkdir(parents=True, exist_ok=True)
+        media, inferencer = prepare(args)
     except (ValueError, OSError) as error:
         print(f"predict: error: {error}", file=sys.stderr)
         return 2
-    if others and rank == 0:
-        names = ", ".join(path.name for path in others[:5])
-        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        print(f"skipped, neither image nor video: {names}{more}")
-    failed, stopped, results = 0, False, CocoFile()
     listed = [media]
     broadcast_object_list(listed)  # A folder may have grown in the meantime.
     (media,) = listed
@@ -331,16 +294,18 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     counts = [medium.num_frames for medium in share]
     total = None if None in counts else sum(counts)
+    failed, stopped, results = 0, False, []
     with Progress(disable=rank > 0) as progress:
         task = progress.add_task("Predicting", total=total)
         for medium in share:
             try:
                 with contextlib.closing(predict(inferencer, medium, args.out)) as steps:
-                    for found in steps:
+                    for frame, found in enumerate(steps):
                         progress.advance(task)
                         report(progress, task, total)
-                        if args.coco:
-                            results.add(medium, found)
+                        if coco:
+                            number = "" if medium.kind == "image" else f"/{frame:06d}"
+                            results.append((medium.path.name + number, found))
             except MediumError as error:  # The others do not suffer from it.
                 failed += 1
                 text = f"failed: {error}"
@@ -349,8 +314,10 @@ def main(arguments: list[str] | None = None) -> int:
                 stopped = True
                 break
         progress.update(task, total=progress.tasks[task].completed)
-    if args.coco:
-        results.write(args.coco, inferencer.model.dataset_meta)
+    if coco:
+        coco.parent.mkdir(parents=True, exist_ok=True)
+        content = to_coco(results, inferencer.model.dataset_meta)
+        mmengine.dump(content, coco, file_format="json")
     if stopped:
         print("stopped")
     failed = sum(all_gather_object(failed))  # waits for the others

@@ -18,8 +18,7 @@ import numpy as np
 from mmengine.config import Config
 from torch import nn
 
-from .inferencer import loading_step
-from .media import Medium, MediumError
+from .media import Medium, MediumError, loading_step
 
 if TYPE_CHECKING:
     from .pose import PoseInferencer

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlparse
 
 import cv2
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
+from mmcv.transforms import Compose, LoadImageFromFile
 
 #: Suffix -> kind of what OpenCV and its FFmpeg read, the same on every system. A GIF is
 #: a video, since it may move.
@@ -113,6 +114,22 @@ def whole(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}")
     yield partial
     partial.replace(path)
+
+
+def loading_step(pipeline: Compose) -> LoadImageFromFile:
+    """Find the step of a test pipeline that loads images; depths stay as in the file.
+
+    The step itself makes floats of what it is given, where the config says so.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for step in pipeline.transforms:
+        step = copy(getattr(step, "from_file", step))  # within MMSegmentation's loader
+        if isinstance(step, LoadImageFromFile):
+            step.to_float32 = False
+            return step
+    raise ValueError("the test pipeline has no step that loads images, as LoadImage")
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:

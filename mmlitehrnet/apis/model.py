@@ -1,14 +1,22 @@
-"""Models from configs, without their weights."""
+"""Models from configs, and their weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine import Config
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
+
+from ..checkpoints import (
+    CheckpointError,
+    compare_weights,
+    explain,
+    load_checkpoint,
+    weights_of,
+)
 
 
 def load_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> Config:
@@ -40,7 +48,7 @@ def load_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> C
 
 
 def network_from_config(cfg: Config) -> nn.Module:
-    """Build the model of a config, without its weights.
+    """Build the model of a config, without weights.
 
     Args:
         cfg: A config of MMPose (where it names no other library), MMSegmentation,
@@ -62,6 +70,42 @@ def network_from_config(cfg: Config) -> nn.Module:
         raise ValueError(
             f"the model of config {cfg.filename} cannot be built: {error}"
         ) from error
+
+
+class CheckedWeights:
+    """Mixin for an Inferencer: reads weights only, and every tensor must fit.
+
+    The Inferencers by themselves unpickle whatever the checkpoint holds, load what fits
+    and leave the rest of the model random.
+    """
+
+    #: The Inferencer's own, which also takes over the classes of the data set.
+    _load_weights_to_model: Callable[[nn.Module, dict, Config], None]
+
+    def _init_model(
+        self, cfg: Config, weights: str | Path, device: Any = "cpu"
+    ) -> nn.Module:
+        """Build the model of a config and load its weights, for MMEngine.
+
+        Raises:
+            ValueError: If the model cannot be built.
+            CheckpointError: If the checkpoint is missing, holds more than data or does
+                not fit.
+        """
+        cfg.model.pop("pretrained", None)
+        model = network_from_config(cfg)
+        checkpoint = load_checkpoint(weights)
+        mismatch = compare_weights(model, weights_of(checkpoint, str(weights)))
+        # Published files may hold the normalisation, which is the config's to give.
+        if not mismatch.outside("data_preprocessor.").exact:
+            raise CheckpointError(
+                f"{weights} does not fit the model of {cfg.filename}: "
+                f"{explain(mismatch, checkpoint)} "
+                "(tools/convert_checkpoint.py converts weights of other code)"
+            )
+        model.cfg = cfg
+        self._load_weights_to_model(model, checkpoint, cfg)
+        return model.to(device).eval()
 
 
 #: Keys that name a size in a test pipeline, and whether it is (width, height).

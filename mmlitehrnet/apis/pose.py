@@ -16,11 +16,10 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 from mmpose.apis import Pose2DInferencer
-from mmpose.structures import PoseDataSample
+from mmpose.structures import PoseDataSample, split_instances
 
-from .inferencer import CheckedWeights, loading_step
 from .media import Medium, MediumError, as_picture, whole
-from .model import load_config
+from .model import CheckedWeights, load_config
 
 
 class Detector(CheckedWeights, DetInferencer):
@@ -106,7 +105,8 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
         score_threshold: float = 0.3,
         boxes: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        self._options = dict(bbox_thr=box_threshold, kpt_thr=score_threshold)
+        self._boxes = dict(bbox_thr=box_threshold)
+        self._score_threshold = score_threshold
         if "data_mode" not in config:  # where the Inferencer looks for it
             config.data_mode = config.test_dataloader.dataset.data_mode
         super().__init__(
@@ -115,7 +115,7 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
         )  # fmt: skip
         if boxes is not None:
             self.detector, self.det_cat_ids = GivenBoxes(boxes), (0,)
-            self._options.update(bbox_thr=-1, nms_thr=1)  # all of them count
+            self._boxes.update(bbox_thr=-1, nms_thr=1)  # all of them count
 
     def _init_pipeline(self, cfg: Config) -> Compose:
         """Build the pipeline; MMPose's makes no floats of an image that it is given."""
@@ -137,7 +137,7 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
                 det_weights,
                 device,
                 category=det_cat_ids,
-                threshold=self._options["bbox_thr"],
+                threshold=self._boxes["bbox_thr"],
             )
 
     def forward(self, inputs: Any, **options: Any) -> list[PoseDataSample]:
@@ -150,33 +150,6 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
             for sample in samples:
                 sample.pred_instances = sample.pred_instances[:0]
         return samples
-
-    def preprocess_single(self, input: Any, *args: Any, **options: Any) -> list:
-        """Load an image as the config says, also for the detector and its size.
-
-        MMPose takes the size of the image in colours, upright.
-        """
-        if not isinstance(input, str):
-            return super().preprocess_single(input, *args, **options)
-        found = super().preprocess_single(self._load(input), *args, **options)
-        for item in found:
-            item["data_samples"].set_metainfo(dict(img_path=input))
-        return found
-
-    def _load(self, path: str) -> np.ndarray:
-        return loading_step(self.pipeline)(dict(img_path=path))["img"]
-
-    def visualize(self, inputs: list, preds: list, **options: Any) -> Any:
-        """Draw poses, with lines that suit the size of the image."""
-        thickness = max(1, round(max(preds[0].ori_shape) / 300))
-        loaded = (self._load(x) if isinstance(x, str) else x for x in inputs)
-        return super().visualize(
-            [as_picture(image) for image in loaded],
-            preds,
-            radius=2 * thickness,
-            thickness=thickness,
-            **options,
-        )
 
     def look(
         self, image: np.ndarray, medium: Medium | None = None
@@ -195,13 +168,19 @@ class PoseInferencer(CheckedWeights, Pose2DInferencer):
             self.detector.name = medium.path.name
             if self.detector.name not in self.detector.boxes:
                 raise MediumError(f"{medium.place}: no boxes are given for it")
-        (found,) = self(
-            image,
+        (result,) = self(image, return_datasamples=True, **self._boxes)
+        (sample,) = result["predictions"]
+        thickness = max(1, round(max(image.shape) / 300))
+        (drawn,) = self.visualize(
+            [as_picture(image)],
+            [sample],
             return_vis=True,
             draw_bbox=self.detector is not None,
-            **self._options,
+            kpt_thr=self._score_threshold,
+            radius=2 * thickness,
+            thickness=thickness,
         )
-        return found["visualization"][0][..., ::-1], found["predictions"][0]
+        return drawn[..., ::-1], split_instances(sample.pred_instances)
 
     @contextmanager
     def saver(self, path: Path, video: bool) -> Iterator[Callable[[Any], None]]:

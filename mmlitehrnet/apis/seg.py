@@ -14,8 +14,8 @@ from mmengine.config import Config
 from mmseg.apis import MMSegInferencer
 from mmseg.registry import DATASETS
 
-from .inferencer import CheckedWeights
 from .media import Medium, as_picture, whole
+from .model import CheckedWeights
 
 
 class SegInferencer(CheckedWeights, MMSegInferencer):

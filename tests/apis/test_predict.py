@@ -4,10 +4,6 @@ import json
 import os
 import re
 import shutil
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from types import SimpleNamespace
 
 import cv2
 import mmcv
@@ -19,13 +15,13 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
-from mmpose.apis import MMPoseInferencer, inference_topdown
+from mmpose.apis import inference_topdown
 from mmpose.apis import init_model as init_pose
 from mmseg.apis import inference_model
 from mmseg.apis import init_model as init_seg
 from PIL import Image
 
-from mmlitehrnet.apis import find_media, network_from_config, open_inferencer
+from mmlitehrnet.apis import find_media, network_from_config
 from mmlitehrnet.apis.seg import SegInferencer
 from sample_data import make_cityscapes, make_coco
 from tests.models.backbones.reference import sane_weights
@@ -34,7 +30,6 @@ from tests.tools import run_tool
 
 POSE = ROOT / "configs/pose/naive_litehrnet_18_coco_256x192.py"
 SEG = ROOT / "configs/seg/demo/litehrnet_18_sample_128x256.py"
-COCO = ROOT.parent / "shared/data/coco"
 TINY = dict(
     stages_spec=dict(num_modules=(1,), module_type=("NAIVE",), num_channels=((8, 16),)),
 )
@@ -71,6 +66,20 @@ class FixedBoxes(BaseModel):
         return data_samples
 
 
+def network_of(config):
+    """A model that sees something, though it is not trained."""
+    model = network_from_config(Config.fromfile(config))
+    sane_weights(model.backbone)
+    if hasattr(model, "head"):
+        torch.nn.init.normal_(model.head.final_layer.weight)
+    return model
+
+
+def with_checkpoint(config, path):
+    torch.save(dict(state_dict=network_of(config).state_dict(), meta={}), path)
+    return config, path
+
+
 @pytest.fixture(scope="module")
 def pose(tmp_path_factory):
     """Config and checkpoint of a tiny pose estimator."""
@@ -80,22 +89,13 @@ def pose(tmp_path_factory):
     config.write_text(
         f'_base_ = "{POSE}"\nmodel = dict({backbone}, head=dict(in_channels=8))\n'
     )
-    model = network_from_config(Config.fromfile(config))
-    sane_weights(model.backbone)
-    torch.nn.init.normal_(model.head.final_layer.weight)
-    checkpoint = folder / "pose.pth"
-    torch.save(dict(state_dict=model.state_dict(), meta=dict(epoch=1)), checkpoint)
-    return config, checkpoint
+    return with_checkpoint(config, folder / "pose.pth")
 
 
 @pytest.fixture(scope="module")
 def seg(tmp_path_factory):
     """Config and checkpoint of a segmentor."""
-    model = network_from_config(Config.fromfile(SEG))
-    sane_weights(model.backbone)
-    checkpoint = tmp_path_factory.mktemp("seg") / "seg.pth"
-    torch.save(dict(state_dict=model.state_dict(), meta=dict(iter=1)), checkpoint)
-    return SEG, checkpoint
+    return with_checkpoint(SEG, tmp_path_factory.mktemp("seg") / "seg.pth")
 
 
 @pytest.fixture(scope="module")
@@ -276,17 +276,14 @@ LOADED = {
 
 
 @pytest.mark.parametrize("case", LOADED)
-def test_people_in_pictures_loaded_as_the_config_says(case, tmp_path):
+def test_people_in_pictures_loaded_as_the_config_says(case, pose, tmp_path):
     kind, loading, channels, size = LOADED[case]
-    config, checkpoint = tmp_path / "pose.py", tmp_path / "pose.pth"
+    config = tmp_path / "pose.py"
     config.write_text(
-        f"""_base_ = "{POSE}"
+        f"""_base_ = "{pose[0]}"
 model = dict(
     data_preprocessor=dict(_delete_=True, type="PoseDataPreprocessor"),
-    backbone=dict(
-        _delete_=True, type="NaiveLiteHRNet", arch={TINY!r}, in_channels={channels}
-    ),
-    head=dict(in_channels=8),
+    backbone=dict(in_channels={channels}),
 )
 pipeline = [
     dict(type="LoadImage", {loading}),
@@ -297,24 +294,14 @@ pipeline = [
 test_dataloader = dict(dataset=dict(pipeline=pipeline))
 """
     )
-    model = network_from_config(Config.fromfile(config))
-    sane_weights(model.backbone)
-    torch.nn.init.normal_(model.head.final_layer.weight)
-    torch.save(dict(state_dict=model.state_dict(), meta={}), checkpoint)
+    model = with_checkpoint(config, tmp_path / "pose.pth")
     path = picture_file(tmp_path / "a", kind)
-    arguments = (path, config, checkpoint, "--out", tmp_path / "out")
-    assert run_tool("predict", *arguments) == 0
+    assert run_tool("predict", path, *model, "--out", tmp_path / "out") == 0
     found = json.loads((tmp_path / "out/predictions/a.json").read_text())
-    expected = expected_people(
-        (config, checkpoint), str(path), [[0, 0, size[1], size[0]]]
-    )
+    expected = expected_people(model, str(path), [[0, 0, size[1], size[0]]])
     np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-3)
     drawn = mmcv.imread(tmp_path / f"out/visualizations/{path.name}", "unchanged")
     assert drawn.shape == (*size, 3) and drawn.dtype == np.uint8
-    (same,) = open_inferencer(Config.fromfile(config), checkpoint)(str(path))
-    np.testing.assert_array_equal(
-        keypoints_of(same["predictions"][0]), keypoints_of(found)
-    )
 
 
 def test_frames_of_a_video_are_grey_where_the_images_are(tmp_path):
@@ -331,7 +318,7 @@ def test_frames_of_a_video_are_grey_where_the_images_are(tmp_path):
 @pytest.mark.parametrize("case", ["8 of 16 bits", "four channels"])
 def test_streets_in_pictures_loaded_as_the_config_says(case, tmp_path):
     kind, loading, channels, size = LOADED[case]
-    config, checkpoint = tmp_path / "seg.py", tmp_path / "seg.pth"
+    config = tmp_path / "seg.py"
     config.write_text(
         f"""_base_ = "{SEG}"
 model = dict(
@@ -358,9 +345,7 @@ test_pipeline = [
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 """
     )
-    model = network_from_config(Config.fromfile(config))
-    sane_weights(model.backbone)
-    torch.save(dict(state_dict=model.state_dict(), meta={}), checkpoint)
+    _, checkpoint = with_checkpoint(config, tmp_path / "seg.pth")
     path = picture_file(tmp_path / "a", kind)
     arguments = (path, config, checkpoint, "--out", tmp_path / "out")
     assert run_tool("predict", *arguments) == 0
@@ -405,9 +390,7 @@ def test_two_processes_share_a_folder_and_leave_what_is_done(pose, people, tmp_p
     assert found == results | {done.name: "as it was"}
 
 
-def test_kinds_of_files(pose, people, tmp_path, monkeypatch):
-    """They are the same ones on a system that has no table of types."""
-    monkeypatch.setattr("mimetypes.guess_type", lambda *a, **k: (None, None))
+def test_kinds_of_files(pose, people, tmp_path):
     image = cv2.imread(str(sorted(people.iterdir())[0]))
     images = {".webp", ".tiff", ".jp2", ".BMP", ".pgm"}
     folder, out = tmp_path / "in", tmp_path / "out"
@@ -433,24 +416,16 @@ def test_kinds_of_files(pose, people, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("opacity", [0, 1])
-def test_colours_of_streets(seg, streets, opacity):
+def test_colours_of_classes_are_the_configs(seg, streets, opacity):
+    """The checkpoint has none."""
     image = cv2.imread(str(streets[0]))
-    inferencer = SegInferencer(Config.fromfile(seg[0]), seg[1], opacity=opacity)
-    drawn, labels = inferencer.look(image)
-    palette = np.array(
-        init_seg(str(seg[0]), str(seg[1]), "cpu").dataset_meta["palette"]
-    )
+    config = Config.fromfile(seg[0])
+    palette = np.random.default_rng(0).integers(0, 256, (19, 3))
+    names = dict(classes=tuple("abcdefghijklmnopqrs"), palette=palette.tolist())
+    config.test_dataloader.dataset.metainfo = names
+    drawn, labels = SegInferencer(config, seg[1], opacity=opacity).look(image)
     expected = palette[labels][..., ::-1] if opacity else image
     assert np.abs(drawn.astype(int) - expected).max() <= 1
-
-
-def test_classes_are_the_configs_where_the_checkpoint_has_none(seg, streets):
-    config = Config.fromfile(seg[0])
-    names = dict(classes=tuple("abcdefghijklmnopqrs"), palette=[[9, 8, 7]] * 19)
-    config.test_dataloader.dataset.metainfo = names
-    inferencer = SegInferencer(config, seg[1], opacity=1)
-    drawn, _ = inferencer.look(cv2.imread(str(streets[0])))
-    assert (drawn == (7, 8, 9)).all()
 
 
 def test_the_rest_of_a_mixed_folder_goes_on(pose, people, tmp_path, capsys):
@@ -474,15 +449,6 @@ def test_the_rest_of_a_mixed_folder_goes_on(pose, people, tmp_path, capsys):
     names = {"good.jpg", "same.jpg", "same.jpeg"}
     assert {path.stem for path in (tmp_path / "predictions").iterdir()} == names
     assert {path.name for path in (tmp_path / "visualizations").iterdir()} == names
-
-
-def test_a_video_that_does_not_say_how_long_it_is(tmp_path, monkeypatch):
-    """As OpenCV 5 has it for a file that is no video."""
-    broken = SimpleNamespace(opened=False, frame_cnt=-1)
-    monkeypatch.setattr(mmcv, "VideoReader", lambda path: broken)
-    (tmp_path / "a.mp4").touch()
-    ((medium,), _) = find_media(tmp_path)
-    assert medium.num_frames == 1
 
 
 def test_inputs_that_hold_nothing(tmp_path):
@@ -526,22 +492,14 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
         (image, tmp_path / "no.py", pose[1]): "config .*no.py: there is no such file",
         (image, pose[0], tmp_path / "no.pth"): "no.pth: there is no such",
         (image, pose[0], evil): "holds no weights",
-        (
-            image,
-            pose[0],
-            seg[1],
-        ): "does not fit the model of .*pose.py: .*(lacks|not one)",
+        (image, pose[0], seg[1]): "not fit the model of .*pose.py: .*(lacks|not one)",
         (image, detection, det_checkpoint): "default_scope='mmdet'",
-        (
-            image,
-            *pose,
-            "--cfg-options",
-            "model.backbone.arch=99",
-        ): "pose.py cannot be built: .*99",
+        (image, *pose, "--cfg-options", "model.backbone.arch=99"): "built: .*99",
         (image, *seg, *options): "--det-config, --det-checkpoint: not an option",
         (image, *pose, "--opacity", 1): "--opacity: not an option",
         (image, *pose, "--boxes", pose[1]): "--boxes .*pose.pth: 'images' with id and",
-        (image, *seg, "--coco", evil): "--coco: only keypoints are written",
+        (image, *seg, "--coco", evil): "--coco: not an option",
+        (image, *pose, "--coco", evil, "--resume"): "--coco: .* without --resume",
         (image, *pose, *options[:3], evil): "holds no weights",
         (image, *pose, *options[:3], seg[1]): "does not fit the model of .*det.py",
         (image, *pose, "--out", evil): "File exists: .*evil.pth",
@@ -556,33 +514,23 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "option, value, words",
+    "options, words",
     [
-        ("--device", "foo", "foo: a device that PyTorch finds is needed"),
-        ("--device", "cuda:99", "cuda:99: a device that PyTorch finds is needed"),
-        ("--opacity", "7", "7: must be 0 to 1"),
-        ("--score-threshold", "5", "5: must be 0 to 1"),
-        ("--box-threshold", "nan", "nan: must be 0 to 1"),
+        ("--device foo", "argument --device: foo: a device that PyTorch finds is nee"),
+        ("--device cuda:99", "argument --device: cuda:99: a device that PyTorch finds"),
+        ("--opacity 7", "argument --opacity: 7: must be 0 to 1"),
+        ("--box-threshold nan", "argument --box-threshold: nan: must be 0 to 1"),
+        ("config.py", "a config and a checkpoint go together"),
+        ("config.py a.pth --model a", "--model: not with a config"),
+        ("--det-config a", "--det-config and --det-checkpoint go together"),
+        ("--det-model a --boxes a", "--boxes: not allowed with argument --det-model"),
     ],
 )
-def test_bad_options_are_named(tmp_path, capsys, option, value, words):
-    file = tmp_path / "a.jpg"
-    file.touch()
-    arguments = (file, "config.py", "a.pth", option, value.format(file=file))
+def test_bad_options_are_named(capsys, options, words):
     with pytest.raises(SystemExit) as stop:
-        run_tool("predict", *arguments)
+        run_tool("predict", "a.jpg", *options.split())
     assert stop.value.code == 2
-    assert re.search(f"argument {option}: {words}", capsys.readouterr().err)
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A folder whose files have addresses, and the start of these."""
-    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield tmp_path, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    assert words in capsys.readouterr().err
 
 
 def test_an_image_of_an_address(pose, people, server, tmp_path, capsys):
@@ -642,19 +590,3 @@ def test_given_boxes_and_results_in_the_format_of_coco(pose, people, tmp_path, c
         points = np.reshape(coco["annotations"][1]["keypoints"], (-1, 3))
         np.testing.assert_allclose(points[:, :2], expected[1], atol=1e-2)
         assert coco["categories"][0]["keypoints"][0] == "nose"
-
-
-def test_inferencer_of_mmpose_takes_our_configs(people):
-    """What the documentation shows for Python."""
-    config = ROOT / "configs/pose/naive_litehrnet_18_mpii_256x256.py"
-    inferencer = MMPoseInferencer(str(config), det_model="whole_image", device="cpu")
-    (result,) = inferencer(str(sorted(people.iterdir())[0]))
-    assert len(result["predictions"][0][0]["keypoints"]) == 16
-
-
-@pytest.mark.skipif(not COCO.is_dir(), reason=f"the real images of {COCO} are missing")
-def test_real_images(pose, tmp_path, capsys):
-    assert run_tool("predict", COCO, *pose, "--out", tmp_path) == 0
-    assert "4 of 4 done" in capsys.readouterr().out
-    names = sorted(path.stem for path in (tmp_path / "predictions").iterdir())
-    assert names == sorted(path.stem for path in COCO.glob("*.jpg"))
