@@ -48,13 +48,3 @@ def test_joints_keep_their_names(mixed):
                 assert (visible > 0, weight) == (place[name][2] > 0, 1), name
             else:
                 assert (visible, weight) == (0, 0), name
-
-
-def test_mirror_images_swap_cocos_sides(mixed):
-    _, dataset = mixed
-    mirrored = {"left": "right", "right": "left"}
-    for index in (0, len(dataset) - 1):
-        for name, other in enumerate(dataset[index]["flip_indices"]):
-            side, _, joint = coco.KEYPOINTS[name].rpartition("_")
-            expected = f"{mirrored[side]}_{joint}" if side else joint
-            assert coco.KEYPOINTS[other] == expected

@@ -5,27 +5,15 @@ import logging
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, METRICS, init_default_scope
 
 from mmlitehrnet.datasets.faults import DataError
-from tests.own_data import KEYPOINTS, LINKS, make_own_data
+from tests.own_data import make_own_data
+from tests.running import ROOT
 
-PAIRS = {"l_hand": "r_hand", "l_knee": "r_knee", "l_foot": "r_foot"}
-SWAPS = PAIRS | {right: left for left, right in PAIRS.items()}
-METAINFO = dict(
-    dataset_name="figures",
-    keypoint_info={
-        number: dict(name=name, id=number, swap=SWAPS.get(name, ""))
-        for number, name in enumerate(KEYPOINTS)
-    },
-    skeleton_info={
-        number: dict(link=(KEYPOINTS[a], KEYPOINTS[b]), id=number)
-        for number, (a, b) in enumerate(LINKS)
-    },
-    joint_weights=[1.0] * 9,
-    sigmas=[0.05] * 9,
-)
+METAINFO = Config.fromfile(ROOT / "configs/pose/own_keypoints.py").metainfo
 
 
 @pytest.fixture

@@ -51,14 +51,6 @@ def test_rotation():
     assert quantiles == pytest.approx([-29.83, 0, 29.83], abs=0.5)
 
 
-def test_scale_and_rotation_are_independent():
-    results = draw(RandomScaleRotation())
-    scale, rotation = results["bbox_scale"][:, 0], results["bbox_rotation"]
-    assert abs(np.corrcoef(scale, rotation)[0, 1]) < 0.01
-    assert abs(np.corrcoef(scale, abs(rotation))[0, 1]) < 0.01
-    assert (results["bbox_center"] == CENTER).all()
-
-
 def test_shift():
     results = draw(RandomBBoxShift(shift_factor=0.16, shift_prob=0.3))
     shift = (results["bbox_center"] - CENTER) / SIZE
