@@ -4,6 +4,8 @@ Training is cut short; `make own-data-check` trains to the end.
 """
 
 import contextlib
+import json
+import re
 import shutil
 
 import pytest
@@ -11,12 +13,14 @@ import torch
 from mmengine.config import Config
 
 from mmlitehrnet.apis import network_from_config
+from mmlitehrnet.datasets.faults import DataError
 from tests.docs.checks import LIBRARIES
 from tests.docs.pages import find_commands
 from tests.own_data import make_own_classes, make_own_data
 from tests.running import ROOT, script_of_mim
 from tests.tools import run_tool
 
+CONFIG = ROOT / "configs/pose/own_keypoints.py"
 CPU = [
     f"{part}_dataloader.{option}"
     for part in ("train", "val", "test")
@@ -76,3 +80,26 @@ def test_every_command_works_one_after_the_other(folder):
         assert len([*folder.glob(f"work_dirs/{name}/*.png")]) == samples
     assert (folder / "work_dirs/own.onnx").is_file()
     assert (folder / "work_dirs/draft.json").is_file()
+
+
+def test_all_that_is_wrong_is_listed(tmp_path, monkeypatch, capsys):
+    """In both files of annotations and among the pictures; then `mim train` says it."""
+    data = make_own_data(tmp_path / "data/own", 2, 2)
+    monkeypatch.chdir(tmp_path)
+    (data / "images/000.jpg").write_bytes(b"")
+    content = json.loads((data / "val.json").read_text())
+    content["annotations"][1].update(id=0, area=0)
+    (data / "val.json").write_text(json.dumps(content))
+    assert run_tool("check_data", CONFIG) == 1
+    printed = capsys.readouterr().out
+    for fault in (
+        r"data/own/images/000\.jpg: the file is empty",
+        r"val\.json: annotation 0 of image 2: id must be .*; and 1 more: annotation 0",
+        r"val\.json: annotation 0 of image 2: area must be the positive area",
+    ):
+        assert re.search(f"fault: .*{fault}", printed), fault
+    assert "mim train would stop at this" in printed
+    (data / "images/000.jpg").write_bytes((data / "images/001.jpg").read_bytes())
+    options = ("--cfg-options", "load_from=None", *CPU)
+    with pytest.raises(DataError, match=r"val\.json: annotation 0 of image 2: id must"):
+        script_of_mim("train", "mmpose", CONFIG, *options, cwd=tmp_path)

@@ -33,13 +33,9 @@ SHOWN = 20
 
 
 def print_faults(error: DataError) -> None:
-    """Print what an error says, and all records that it is about."""
-    for text, records in error.faults or [(str(error), [])]:
-        print(f"fault: {text}")
-        for record in records[:SHOWN] if len(records) > 1 else ():
-            print(f"    {record}")
-        if len(records) > SHOWN:
-            print(f"    and {len(records) - SHOWN} more")
+    """Print what an error says, a line for each fault."""
+    for line in str(error).splitlines():
+        print(f"fault: {line}")
 
 
 def check_split(split: str, config: dict, pictures: Path | None, draw: dict) -> int:

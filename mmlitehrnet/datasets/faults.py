@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 
 class DataError(ValueError):
-    """Data that cannot be used; the message names the file and the field.
-
-    Attributes:
-        faults: Each rule that is broken (:class:`.rules.Fault`), if rules are.
-    """
-
-    faults: Sequence[Any] = ()
+    """Data that cannot be used; the message names the file and the field."""
 
 
 @contextmanager
@@ -49,12 +43,7 @@ def check_image_file(path: str) -> None:
 
 
 def run_pipeline(pipeline: Callable[[dict], Any], info: dict, place: str) -> Any:
-    """Run a pipeline on a sample, and let its errors name it.
-
-    Args:
-        pipeline: The transforms.
-        info: The sample, with 'img_path'.
-        place: Name of the sample.
+    """Run a pipeline on a sample with 'img_path', and let its errors name a place.
 
     Raises:
         DataError: In place of any error.

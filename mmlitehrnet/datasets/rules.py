@@ -15,6 +15,8 @@ from .faults import DataError
 
 #: When a record may lack a field.
 NEVER, IN_TRAINING, ALWAYS = range(3)
+#: How many of the records that break a rule are named.
+NAMED = 20
 
 
 class Rule(NamedTuple):
@@ -33,13 +35,6 @@ class Rule(NamedTuple):
     wanted: str
     holds: Callable[[Any, Mapping, dict], Any]
     missing: int = NEVER
-
-
-class Fault(NamedTuple):
-    """A rule that records break: what to say of the first, and the names of all."""
-
-    text: str
-    records: list[str]
 
 
 def are_numbers(values: Any, count: int, above: float = -math.inf) -> bool:
@@ -157,8 +152,8 @@ RULES = (
 
 def find_faults(
     place: str, kind: str, records: Iterable, test_mode: bool = False, **known: Any
-) -> list[Fault]:
-    """Look for records that break the rules of their kind.
+) -> list[str]:
+    """Say which records break the rules of their kind, a sentence for each rule.
 
     Args:
         place: The file, or what else they come from.
@@ -174,13 +169,13 @@ def find_faults(
     for rule in [rule for rule in RULES if rule.kind == kind]:
         broken = [k for k, record in enumerate(records) if _breaks(rule, record, known)]
         if broken:
-            names = [_name(kind, records[k], k) for k in broken]
-            more = f" ({len(broken)} are like that)" if len(broken) > 1 else ""
-            first = records[broken[0]]
-            got = repr(first[rule.field]) if rule.field in first else "nothing"
+            first, *others = [_name(kind, records[k], k) for k in broken[:NAMED]]
+            found = records[broken[0]]
+            got = repr(found[rule.field]) if rule.field in found else "nothing"
             wanted = rule.wanted.format(**known)
-            text = f"{names[0]}: {rule.field} must be {wanted}, got {got[:80]}{more}"
-            faults.append(Fault(f"{place}: {text}", names))
+            more = f"; and {len(broken) - 1} more: {', '.join(others)}"
+            text = f"{place}: {first}: {rule.field} must be {wanted}, got {got[:80]}"
+            faults.append(text + more * bool(others))
     return faults
 
 
@@ -202,10 +197,8 @@ def _name(kind: str, record: Mapping, number: int) -> str:
     return f"{kind} {record.get('id', number)}{image}{file}"
 
 
-def coco_faults(
-    place: str, content: Any, keypoints: int, test_mode: bool
-) -> list[Fault]:
-    """Look for what is wrong in a file in COCO's format, by its content.
+def coco_faults(place: str, content: Any, keypoints: int, test_mode: bool) -> list[str]:
+    """Say what is wrong in a file in COCO's format, by its content.
 
     ``keypoints`` is how many an object has; in ``test_mode`` an evaluation reads it.
     """
@@ -221,12 +214,11 @@ def coco_faults(
     ]
 
 
-def metainfo_faults(place: str, metainfo: Mapping) -> list[Fault]:
-    """Look for what is wrong in a description of keypoints, as MMPose takes it."""
+def metainfo_faults(place: str, metainfo: Mapping) -> list[str]:
+    """Say what is wrong in a description of keypoints, as MMPose takes it."""
     info = metainfo.get("keypoint_info")
     if not isinstance(info, Mapping) or not info:
-        text = f"{place}: keypoint_info must be a dict of keypoints, got {info!r}"
-        return [Fault(text, ["metainfo"])]
+        return [f"{place}: keypoint_info must be a dict of keypoints, got {info!r}"]
     points = [{"id": key, **point, "number": key} for key, point in info.items()]
     names = [point.get("name") for point in points]
     swaps = {point.get("name"): point.get("swap") for point in points}
@@ -239,13 +231,11 @@ def metainfo_faults(place: str, metainfo: Mapping) -> list[Fault]:
     ]
 
 
-def refuse(faults: Sequence[Fault]) -> None:
+def refuse(faults: Sequence[str]) -> None:
     """Stop at faults.
 
     Raises:
-        DataError: If there are any; it names each one, a line for each rule.
+        DataError: If there are any; it has a line for each.
     """
     if faults:
-        error = DataError("\n".join(fault.text for fault in faults))
-        error.faults = faults
-        raise error
+        raise DataError("\n".join(faults))

@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine import Config
 from mmengine.registry import DATASETS, init_default_scope
@@ -78,16 +79,36 @@ def test_fault_of_detected_boxes(good, change, message, tmp_path):
         DATASETS.build(cfg.val_dataloader.dataset)
 
 
-def test_fault_of_mpii(tmp_path):
+@pytest.fixture
+def mpii(tmp_path):
+    """A file of MPII's people, and the config of its data set."""
     make_mpii(tmp_path / "data", 2, 1, quiet=True)
-    path = tmp_path / "data/annotations/mpii_train.json"
-    people = json.loads(path.read_text())
-    people[1]["joints"][3] = [float("nan"), 4]
-    path.write_text(json.dumps(people))
     cfg = Config.fromfile(ROOT / "configs/pose/litehrnet_18_mpii_256x256.py")
     cfg.train_dataloader.dataset.data_root = f"{tmp_path}/data/"
     init_default_scope("mmpose")
+    path = tmp_path / "data/annotations/mpii_train.json"
+    return path, cfg.train_dataloader.dataset
+
+
+def test_fault_of_mpii(mpii):
+    path, cfg = mpii
+    people = json.loads(path.read_text())
+    people[1]["joints"][3] = [float("nan"), 4]
+    path.write_text(json.dumps(people))
     with pytest.raises(
         DataError, match=r"mpii_train\.json: person 1: joints must be finite"
     ):
-        DATASETS.build(cfg.train_dataloader.dataset)
+        DATASETS.build(cfg)
+
+
+@pytest.mark.parametrize("test_mode", [False, True])
+def test_keypoints_of_mpii_count_from_0_in_training(mpii, test_mode):
+    """As the boxes; in testing the metric expects the numbers of the file."""
+    path, cfg = mpii
+    people = json.loads(path.read_text())
+    dataset = DATASETS.build(dict(cfg, test_mode=test_mode))
+    assert len(dataset) == len(people) > 0
+    for index, person in enumerate(people):
+        read = dataset.get_data_info(index)["keypoints"][0]
+        expected = np.array(person["joints"]) - (0 if test_mode else 1)
+        assert np.allclose(read, expected, atol=1e-4)
