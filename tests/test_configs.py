@@ -84,6 +84,24 @@ def test_trains_and_is_evaluated(name, folder, monkeypatch):
     assert hooks >= {"SafeCheckpointHook", "FiniteLossHook", "ProcessesHook"}
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_run_of_any_length_ends_its_schedule(name):
+    """What falls along a curve would climb again beyond an end of its own."""
+    for part in load(name).get("param_scheduler", ()):
+        if part.type not in ("LinearLR", "MultiStepLR"):  # a warm-up, steps
+            assert not {"end", "T_max"} & part.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name.startswith("seg/")])
+def test_mirrored_images_are_of_the_size_of_the_test(name):
+    def sizes(steps):
+        return [step.scale for step in steps if step.type == "Resize"]
+
+    cfg = load(name)
+    mirrored = sum(cfg.tta_pipeline[1].transforms, [])
+    assert sizes(mirrored) == sizes(cfg.test_dataloader.dataset.pipeline)
+
+
 def test_every_row_of_the_papers_tables_has_a_config():
     def arguments(backbone):
         defaults = dict(num_groups=(1, 1, 2, 4), num_kernels=(4, 4, 2, 1))

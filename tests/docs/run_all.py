@@ -30,7 +30,6 @@ NOT_RUN = {
     r"mim .*CityscapesMetric": "needs the cityscapesscripts package",
     r"(pip|mim|python -m pip) (install|download|wheel)": "needs the network",
     r"python tools/predict\.py photo\.jpg( --model \S+)?$": "needs the network",
-    r"python -c ": "run by tests/compat/test_checkpoints.py",
     r"(mim|python) .*own_\w+\.py|python tools/predict\.py data/own": "run by "
     "tests/test_own_data.py",
     r"mim .*--amp": "needs a GPU",

@@ -101,7 +101,6 @@ def test_recipe_is_the_papers(name):
     )
     (poly,) = cfg.param_scheduler
     assert (poly.type, poly.power) == ("PolyLR", 0.9)
-    assert "end" not in poly  # It follows the run.
     assert cfg.train_cfg.max_iters == 160_000
     assert 4 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size
     assert cfg.auto_scale_lr.base_batch_size == 16

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,7 +25,7 @@ def size_of(x: Tensor) -> tuple[int, int]:
     return (int(height), int(width)) if torch.jit.is_tracing() else (height, width)
 
 
-def view_size(x: Tensor) -> tuple[int, int]:
+def view_size(x: Tensor) -> Sequence[int]:
     """Height and width to view a map (N, C, H, W) in.
 
     Constants in ONNX files; in TorchScript they go with the map, which may be of
