@@ -2,18 +2,15 @@
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 import torch._dynamo
 from mmengine.config import Config
-from mmengine.runner import Runner
-from mmengine.structures import InstanceData, PixelData
 from mmengine.utils import digit_version
-from mmpose.structures import PoseDataSample
 
 from tests.models.backbones.reference import gradient_difference, images
 from tests.models.deployed.networks import shallow, shallow_table
+from tests.robustness.recipes import make_data, train_pose
 from tests.robustness.tiny_runner import tiny_runner
 
 GRAPHS = []
@@ -29,47 +26,16 @@ def recording(graph, inputs):
 @pytest.mark.slow
 def test_option_of_mmengine(tmp_path):
     """Moving data samples, and steps of the optimizer, are left out."""
-    torch.manual_seed(0)
-    samples = []
-    for image in torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8):
-        # The compiler cannot copy arrays.
-        sample = PoseDataSample(metainfo=dict(input_scale=np.ones(2)))
-        sample.gt_fields = PixelData(heatmaps=torch.rand(3, 16, 16))
-        sample.gt_instance_labels = InstanceData(keypoint_weights=torch.ones(1, 3))
-        samples.append(dict(inputs=image, data_samples=sample))
-
-    def train(name, **cfg):
-        runner = Runner(
-            model=dict(
-                type="TopdownPoseEstimator",
-                backbone=dict(type="LiteHRNet", extra=shallow_table("LITE")),
-                head=dict(
-                    type="HeatmapHead",
-                    in_channels=16,
-                    out_channels=3,
-                    deconv_out_channels=None,
-                ),
-                data_preprocessor=dict(type="PoseDataPreprocessor"),
-            ),
-            work_dir=str(tmp_path / name),
-            experiment_name=name,
-            train_dataloader=dict(
-                dataset=samples,
-                sampler=dict(type="DefaultSampler", shuffle=False),
-                batch_size=2,
-            ),
-            train_cfg=dict(by_epoch=True, max_epochs=2),
-            optim_wrapper=dict(optimizer=dict(type="Adam", lr=0.01, eps=1e-3)),
-            cfg=Config(cfg),
-            default_scope="mmpose",
-            randomness=dict(seed=0),
-        )
-        runner.train()
-        return runner.model
-
-    eager = train("eager")
+    data = make_data("pose", tmp_path / "data", num_train=2)
+    same = {
+        "optim_wrapper.optimizer.eps": 1e-3,
+        "model.backbone.extra": shallow_table("LITE"),
+        "model.head.in_channels": 16,
+    }
+    eager = train_pose(data, tmp_path / "eager", **same).model
     assert not GRAPHS
-    compiled = train("compiled", compile=dict(backend="recording"))
+    same["compile"] = dict(backend="recording")
+    compiled = train_pose(data, tmp_path / "compiled", **same).model
     names = [node.name for graph in GRAPHS for node in graph.graph.nodes]
     assert sum("conv" in name for name in names) > 20
     assert not any("addcdiv" in name for name in names)  # Adam's

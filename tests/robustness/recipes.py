@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mmengine import Config
+from mmengine.runner import Runner
 
 from sample_data import make_cityscapes, make_coco
 from tests.running import ROOT
@@ -74,6 +75,31 @@ def small_config(task: str, data_root: Path, backbone: str = "LiteHRNet") -> Con
         cfg.model.decode_head.in_channels = list(WIDTHS[:3])
         cfg.model.data_preprocessor["size"] = SIZES["seg"]
     return cfg
+
+
+def train_pose(data_root: Path, work_dir: Path, steps: int = 2, **changes) -> Runner:
+    """Train the small pose estimator, random augmentation included.
+
+    Args:
+        data_root: Folder of the data.
+        work_dir: Another folder for each run.
+        steps: How many.
+        changes: What to change in the config, as of ``--cfg-options``.
+
+    Returns:
+        The runner that has trained.
+    """
+    cfg = small_config("pose", data_root)
+    cfg.merge_from_dict(changes)
+    cfg.update(work_dir=str(work_dir), log_level="ERROR")
+    cfg.experiment_name = work_dir.name
+    cfg.train_cfg = dict(type="IterBasedTrainLoop", max_iters=steps)
+    cfg.param_scheduler = None
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.default_hooks.checkpoint.update(by_epoch=False, save_best=None)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
 
 
 def _codec() -> dict:
