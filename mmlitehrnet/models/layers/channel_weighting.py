@@ -297,7 +297,9 @@ class WeightedBlocks(nn.Module):
             cross, convs, attention = block.children()
             if spatial:
                 spatial = [self._expand(s, size_of(pooled)) for s in spatial]
-                pooled = pooled * torch.cat(spatial, dim=1)
+                # Not concatenated if it is one map: onnx2tf has no operator for that.
+                every = torch.cat(spatial, dim=1) if spatial[1:] else spatial[0]
+                pooled = pooled * every
             weights = cross(pooled)
             if spatial:
                 weights = [w * s for w, s in zip(weights, spatial)]

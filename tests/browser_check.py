@@ -1,0 +1,257 @@
+"""Run the page of examples/browser in Chromium: `make browser-check`.
+
+Its keypoints must be those of `PoseRunner` on the same image and box, on pages with and
+without cross-origin isolation; the camera is one that shows a picture. The network is
+PP-TinyPose with its real weights, on photographs of `../shared`; where they are missing,
+or with `--demo`, that of `make demo`, trained anew for a while if it is not there, on
+generated people. `--time FILE ...` tells how fast exported files are in the browser,
+beside RTMPose-t. Needs Chromium, Node.js and npm's packages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.networks import TensorMode, build
+from mmlitehrnet.deploy.runner import PoseRunner
+from tests.running import ROOT
+from tests.tools import run_tool
+
+PAGE = ROOT / "examples/browser"
+SHARED = ROOT.parent / "shared"
+WEIGHTS = SHARED / "weights/tinypose_enhance_256x192.pdparams"
+PHOTOGRAPHS = SHARED / "data/coco_val2017_subset"
+TINYPOSE = ROOT / "configs/pose/recipes/tinypose_256x192_aic-coco.py"
+DEMO = ROOT / "configs/pose/demo/litehrnet_18_sample_128x96.py"
+ISOLATION = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
+#: What to compare: images with one box each, and one image without.
+NUM_IMAGES = 12
+#: Least score of a keypoint that is compared, and the largest distance, in pixels.
+LEAST_SCORE, LARGEST = 0.3, 0.5
+
+
+def programs() -> str:
+    """Path of Chromium, if nothing is missing."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    missing = [name for name in ("node", "npm") if not shutil.which(name)]
+    if missing or chromium is None:
+        missing += ["chromium"] * (chromium is None)
+        raise SystemExit(
+            f"browser-check: there is no {', no '.join(missing)} here; on Debian: "
+            "apt-get install chromium nodejs npm"
+        )
+    return chromium
+
+
+def node_modules() -> Path:
+    """Folder of the page's packages, installed once for each list of them."""
+    package = PAGE / "package.json"
+    key = hashlib.sha256(package.read_bytes()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    root = Path(os.environ.get("MMLITEHRNET_ENV", cache / "mmlitehrnet"))
+    folder = root / f"npm-{key}"
+    if not folder.is_dir():
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root) as name:
+            shutil.copy(package, name)
+            install = ["npm", "install", "--no-package-lock", "--ignore-scripts"]
+            subprocess.run([*install, "--silent"], cwd=name, check=True)
+            shutil.copytree(name, folder)
+    return folder / "node_modules"
+
+
+def real_network(folder: Path) -> tuple[Path, Path, Path]:
+    """Config, checkpoint and photographs of the real weights."""
+    weights = folder / "tinypose.pth"
+    run_tool("convert_checkpoint", WEIGHTS, weights, "--config", TINYPOSE)
+    return TINYPOSE, weights, PHOTOGRAPHS
+
+
+def demo_network(folder: Path) -> tuple[Path, Path, Path]:
+    """Config, checkpoint and people of the demo, which is run if it was not."""
+    found = sorted(ROOT.glob("work_dirs/demo_pose/best_coco_AP_*.pth"))
+    data = ROOT / "data/sample_coco"
+    if not found or not data.is_dir():
+        demo = [sys.executable, ROOT / "tools/demo.py", "pose", "--cfg-options"]
+        short = [f"train_cfg.{name}=3" for name in ("max_epochs", "val_interval")]
+        short += ["param_scheduler.1.T_max=3", "default_hooks.checkpoint.interval=3"]
+        log = folder / "demo.log"
+        with log.open("w") as file:
+            subprocess.run([*demo, *short], cwd=folder, stdout=file, check=True)
+        found = list(folder.glob("work_dirs/demo_pose/best_coco_AP_*.pth"))
+        data = folder / "data/sample_coco"
+    return DEMO, found[0], data
+
+
+def people(data: Path) -> list[dict[str, Any]]:
+    """Images of a folder in COCO's layout, each with the box of its largest person."""
+    annotations = data / "annotations/person_keypoints_val2017.json"
+    if not annotations.exists():
+        (annotations,) = (data / "annotations").glob("person_keypoints_*.json")
+    whole = json.loads(annotations.read_text())
+    found: list[dict[str, Any]] = []
+    for image in whole["images"]:
+        of = [p for p in whole["annotations"] if p["image_id"] == image["id"]]
+        person = max(of, key=lambda p: p["area"], default={"num_keypoints": 0})
+        if person["num_keypoints"] >= 10 and len(found) < NUM_IMAGES:
+            x, y, width, height = person["bbox"]
+            (file,) = data.glob(f"*/{image['file_name']}")
+            found.append(dict(file=str(file), box=[x, y, x + width, y + height]))
+    return [dict(found[0], box=None), *found]
+
+
+def write_camera(path: Path, image: np.ndarray) -> np.ndarray:
+    """Write a film of a still image; return the image as it is there."""
+    height, width = (side // 2 * 2 for side in image.shape[:2])
+    frame = cv2.cvtColor(image[:height, :width], cv2.COLOR_BGR2YUV_I420)
+    head = f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420\n"
+    path.write_bytes(head.encode() + (b"FRAME\n" + frame.tobytes()) * 2)
+    return cv2.cvtColor(frame, cv2.COLOR_YUV2BGR_I420)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A static server."""
+
+    headers_of_all: dict[str, str] = {}
+
+    def end_headers(self) -> None:
+        """Send further headers with every file."""
+        for name, value in self.headers_of_all.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def log_message(self, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+class Isolated(Quiet):
+    """A static server of isolated pages."""
+
+    headers_of_all = ISOLATION
+
+
+@contextmanager
+def served(folder: Path, kind: type[Quiet]) -> Iterator[str]:
+    """Address of the page while a server runs."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(kind, directory=folder)) as it:
+        Thread(target=it.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{it.server_port}/index.html"
+        it.shutdown()
+
+
+def browse(folder: Path, kinds: list[type[Quiet]], **job: Any) -> list[Any]:
+    """Run the pages; give what tests/browser_check.mjs tells of each."""
+    modules = node_modules()
+    shutil.copy(PAGE / "index.html", folder)
+    (folder / "node_modules").symlink_to(modules)
+    with ExitStack() as stack:
+        job["pages"] = [stack.enter_context(served(folder, kind)) for kind in kinds]
+        job.update(modules=str(modules))
+        node = ["node", str(ROOT / "tests/browser_check.mjs")]
+        text = json.dumps(job)
+        done = subprocess.run(node, input=text, text=True, stdout=subprocess.PIPE)
+    if done.returncode:
+        raise SystemExit("browser-check: the page failed")
+    return json.loads(done.stdout)
+
+
+def compare(runner: PoseRunner, image: np.ndarray, found: dict[str, Any]) -> np.ndarray:
+    """Distances of the seen keypoints from the runner's, in pixels of the image."""
+    points, scores = runner(image, [found["box"]])
+    away = np.linalg.norm(points[0] - found["keypoints"], axis=1)
+    return away[scores[0] >= LEAST_SCORE]
+
+
+def check(folder: Path, demo: bool, out: Path) -> bool:
+    """Export a network, run it on the pages, and compare."""
+    chromium = programs()
+    make = demo_network if demo or not WEIGHTS.exists() else real_network
+    config, weights, data = make(folder)
+    if run_tool("export_onnx", config, weights, "--out", folder / "model.onnx"):
+        return False
+    images, out_file = people(data), out / "page.png"
+    still = write_camera(folder / "camera.y4m", cv2.imread(images[1]["file"]))
+    pages = browse(
+        folder,
+        [Quiet, Isolated],
+        chromium=chromium,
+        camera=str(folder / "camera.y4m"),
+        images=images,
+        screenshot=str(out_file),
+    )
+    runner, largest = PoseRunner(folder / "model.onnx"), 0.0
+    for page in pages:
+        pairs = zip(images, page["found"], strict=True)
+        away = [compare(runner, cv2.imread(i["file"]), found) for i, found in pairs]
+        every, camera = np.concatenate(away), compare(runner, still, page["camera"])
+        print(
+            f"{page['status']}: {len(every)} keypoints of {len(images)} people, "
+            f"distance in pixels: median {np.median(every):.3f}, largest "
+            f"{every.max():.3f}; of the camera's {len(camera)} {camera.max():.3f}"
+        )
+        largest = max(largest, every.max(), camera.max())
+    print(f"screenshot: {out_file}")
+    return largest <= LARGEST
+
+
+def time_files(folder: Path, files: list[Path]) -> None:
+    """Print how long files take on one thread in the browser, beside RTMPose-t."""
+    size = (256, 192)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            TensorMode(build("RTMPose-t", size)),
+            torch.rand(1, 3, *size),
+            folder / "RTMPose-t.onnx",
+            opset_version=13,
+            dynamo=False,
+        )
+    for file in files:
+        shutil.copy(file, folder)
+    names = ["RTMPose-t.onnx", *(file.name for file in files)]
+    job = dict(chromium=programs(), camera="", files=names)
+    (found,) = browse(folder, [Quiet], **job)
+    for name in names:
+        megabytes = (folder / name).stat().st_size / 1e6
+        print(f"{name}: {megabytes:.1f} MB, {found[name]:.1f} ms")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check, or measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--demo", action="store_true", help="with the demo's network")
+    parser.add_argument("--time", nargs="+", type=Path, metavar="FILE")
+    args = parser.parse_args(arguments)
+    out = ROOT / "work_dirs/browser_check"
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        if args.time:
+            return time_files(Path(name), args.time) or 0
+        return int(not check(Path(name), args.demo, out))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
