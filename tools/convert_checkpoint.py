@@ -39,8 +39,7 @@ from mmlitehrnet.checkpoints import (
     convert,
     explain,
     load_checkpoint,
-    publish,
-    state_dict_of,
+    weights_of,
     write_weights,
 )
 
@@ -164,15 +163,14 @@ def describe(config: Path, found: Conversion) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 2 where an argument is wrong."""
     args = parse_args(arguments)
-    write = publish if args.publish else write_weights
     try:
         if args.out.exists() and not args.publish:  # Said before the work is done.
             raise FileExistsError(f"{args.out} exists and is never overwritten")
         checkpoint = load_checkpoint(args.checkpoint, raw=True)
-        found = convert(state_dict_of(checkpoint, args.checkpoint))
+        found = convert(weights_of(checkpoint, args.checkpoint))
         print(*found.report(), sep="\n")
         print(verify(found, args))
-        path = write(found.weights, args.out, checkpoint)
+        path = write_weights(found.weights, args.out, checkpoint, args.publish)
     except (ValueError, OSError) as error:
         print(f"convert_checkpoint: error: {error}", file=sys.stderr)
         return 2

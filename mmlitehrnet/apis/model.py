@@ -96,8 +96,7 @@ class CheckedWeights:
         model = network_from_config(cfg)
         checkpoint = load_checkpoint(weights)
         mismatch = compare_weights(model, weights_of(checkpoint, str(weights)))
-        # Published files may hold the normalisation, which is the config's to give.
-        if not mismatch.outside("data_preprocessor.").exact:
+        if not mismatch.exact:
             raise CheckpointError(
                 f"{weights} does not fit the model of {cfg.filename}: "
                 f"{explain(mismatch, checkpoint)} "

@@ -4,7 +4,7 @@ No file runs code: see :mod:`.unpickling`.
 """
 
 from .converting import Conversion, convert
-from .loaders import load_from_file, load_from_http, load_from_zoo
+from .loaders import load_from
 from .loading import (
     Mismatch,
     check_weights,
@@ -14,13 +14,12 @@ from .loading import (
     load_weights,
     unwrap,
 )
-from .publishing import publish, write_weights
+from .publishing import write_weights
 from .reading import (
     CheckpointError,
     load_checkpoint,
     meta_of,
     read_file,
-    state_dict_of,
     weights_of,
 )
 
@@ -34,14 +33,10 @@ __all__ = [
     "explain",
     "is_folded",
     "load_checkpoint",
-    "load_from_file",
-    "load_from_http",
-    "load_from_zoo",
+    "load_from",
     "load_weights",
     "meta_of",
-    "publish",
     "read_file",
-    "state_dict_of",
     "unwrap",
     "weights_of",
     "write_weights",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from torch import Tensor
 
-from .layouts import Layout, Weights, find_layout, find_rule, shorten
+from .layouts import LAYOUTS, Layout, Weights
 
 #: What wrappers for training put before all names.
-WRAPPERS = ("module.", "model.")
+WRAPPERS = re.compile(r"^(module\.|model\.)+")
 
 
 class Conversion(NamedTuple):
@@ -20,7 +20,7 @@ class Conversion(NamedTuple):
     Attributes:
         layout: The layout that was found.
         weights: The weights under the new names.
-        mapped: Old name -> new name, as they were in the file.
+        mapped: Old name -> new name, without what wrappers put before them.
         dropped: Old name -> why it is not used.
         finished: What was done beyond renaming, or ''.
     """
@@ -58,32 +58,52 @@ def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
         ValueError: If the layout is unknown, or a name that the layout does not have
             is among them.
     """
-    bare = {name: _without_wrappers(name) for name in state_dict}
-    old = {bare[name]: value for name, value in state_dict.items()}
+    old = {WRAPPERS.sub("", name): value for name, value in state_dict.items()}
     layout = find_layout(old)
-    weights: Weights = {}
     mapped: dict[str, str] = {}
     dropped: dict[str, str] = {}
     unknown: list[str] = []
-    for name in state_dict:
-        rule = find_rule(layout, bare[name])
-        if rule is None:
-            unknown.append(name)
-        elif rule.target is None:
-            dropped[name] = rule.why
+    for name in old:
+        for rule in layout.rules:
+            if found := re.fullmatch(rule.pattern, name):
+                if rule.target is None:
+                    dropped[name] = rule.why
+                else:
+                    mapped[name] = found.expand(rule.target)
+                break
         else:
-            mapped[name] = re.sub(rule.pattern, rule.target, bare[name])
-            weights[mapped[name]] = old[bare[name]]
+            unknown.append(name)
     if unknown:
         raise ValueError(
             f"the checkpoint looks like {layout.name}, but {len(unknown)} of its names "
             f"are not of that layout: {shorten(unknown)}"
         )
+    weights = {new: old[name] for name, new in mapped.items()}
     finished = layout.finish(old, weights) if layout.finish else ""
     return Conversion(layout, weights, mapped, dropped, finished)
 
 
-def _without_wrappers(name: str) -> str:
-    while name.startswith(WRAPPERS):
-        name = name.split(".", 1)[1]
-    return name
+def find_layout(names: Collection[str]) -> Layout:
+    """Find out whose layout a checkpoint has.
+
+    Args:
+        names: Names of its tensors, without the prefixes of training wrappers.
+
+    Raises:
+        ValueError: If it is none of :data:`LAYOUTS`.
+    """
+    for layout in LAYOUTS:
+        if all(any(re.search(m, name) for name in names) for m in layout.marks):
+            return layout
+    known = "; ".join(layout.name for layout in LAYOUTS)
+    parts = dict.fromkeys(name.split(".")[0] for name in names)
+    raise ValueError(
+        f"the layout of the checkpoint is not known: its names begin with "
+        f"{shorten(parts, 12)}. Known are: {known}"
+    )
+
+
+def shorten(names: Collection[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(list(names)[:most]) + more

@@ -5,8 +5,7 @@ A row says by which names the layout is known, and what becomes of each of its n
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
@@ -69,6 +68,19 @@ def _keep(*parts: str) -> Rule:
     return Rule(rf"(({'|'.join(parts)})\..+)", r"\1")
 
 
+def _todays(library: str, folder: str, head: str) -> Layout:
+    """The layout of one of today's libraries, which is that of the configs here.
+
+    Args:
+        library: Its name.
+        folder: Folder of the configs.
+        head: What names of its heads begin with, and of no other library's.
+    """
+    parts = ("backbone", "neck", "head", "decode_head", "auxiliary_head", "bbox_head")
+    marks = (r"^backbone\.", rf"^{head}\.")
+    return Layout(library, folder, marks, (_keep(*parts), _NORMALISATION))
+
+
 _OLD_HEAD = Rule(r"keypoint_head\.(final_layer\..+)", r"head.\1")
 _LOSS = Rule(r"loss\..+", None, "a constant of the training loss")
 _NORMALISATION = Rule(
@@ -115,12 +127,7 @@ LAYOUTS: tuple[Layout, ...] = (
         (r"^backbone\.", r"^keypoint_head\.final_layer\."),
         (_keep("backbone"), _OLD_HEAD),
     ),
-    Layout(
-        "MMPose 1.x",
-        "pose",
-        (r"^backbone\.", r"^head\.final_layer\."),
-        (_keep("backbone", "neck", "head"), _NORMALISATION),
-    ),
+    _todays("MMPose 1.x", "pose", r"head\.final_layer"),
     Layout(
         "HRNet-Semantic-Segmentation",
         "seg",
@@ -179,53 +186,7 @@ LAYOUTS: tuple[Layout, ...] = (
         (_HRNET,),
         note=BACKBONE_ONLY,
     ),
-    Layout(
-        "MMSegmentation 1.x",
-        "seg",
-        (r"^backbone\.", r"^decode_head\."),
-        (_keep("backbone", "neck", "decode_head", "auxiliary_head"), _NORMALISATION),
-    ),
-    Layout(
-        "MMDetection 3.x",
-        "det",
-        (r"^backbone\.", r"^bbox_head\."),
-        (_keep("backbone", "neck", "bbox_head"), _NORMALISATION),
-    ),
-    Layout(
-        "MMPretrain 1.x",
-        "cls",
-        (r"^backbone\.", r"^head\.fc\."),
-        (_keep("backbone", "neck", "head"), _NORMALISATION),
-    ),
+    _todays("MMSegmentation 1.x", "seg", "decode_head"),
+    _todays("MMDetection 3.x", "det", "bbox_head"),
+    _todays("MMPretrain 1.x", "cls", r"head\.fc"),
 )  # fmt: skip
-
-
-def shorten(names: Collection[str], most: int = 3) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(list(names)[:most]) + more
-
-
-def find_layout(names: Collection[str]) -> Layout:
-    """Find out whose layout a checkpoint has.
-
-    Args:
-        names: Names of its tensors, without the prefixes of training wrappers.
-
-    Raises:
-        ValueError: If it is none of :data:`LAYOUTS`.
-    """
-    for layout in LAYOUTS:
-        if all(any(re.search(m, name) for name in names) for m in layout.marks):
-            return layout
-    known = "; ".join(layout.name for layout in LAYOUTS)
-    parts = dict.fromkeys(name.split(".")[0] for name in names)
-    raise ValueError(
-        f"the layout of the checkpoint is not known: its names begin with "
-        f"{', '.join(list(parts)[:12])}. Known are: {known}"
-    )
-
-
-def find_rule(layout: Layout, name: str) -> Rule | None:
-    """Find what becomes of a name; None if the layout does not have it."""
-    return next((r for r in layout.rules if re.fullmatch(r.pattern, name)), None)

@@ -6,7 +6,7 @@ MMEngine loads what fits and leaves the rest of the model random.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .layouts import shorten
+from .converting import shorten
 from .reading import CheckpointError, load_checkpoint, meta_of, weights_of
 
 
@@ -23,29 +23,18 @@ class Mismatch(NamedTuple):
 
     Attributes:
         missing: Tensors of the model that the checkpoint lacks.
-        unexpected: Tensors of the checkpoint that the model has no place for.
+        unexpected: Tensors of the checkpoint that the model has no place for; not the
+            normalisation in published files, which is the config's to give.
         shapes: Name -> shape in the checkpoint and in the model, where they differ.
         fitting: Number of tensors that fit.
         errors: What the model's own loading says besides.
     """
 
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
+    missing: list[str]
+    unexpected: list[str]
     shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
     fitting: int
     errors: str = ""
-
-    def outside(self, *prefixes: str) -> Mismatch:
-        """The part that is not about tensors whose names begin with a prefix."""
-
-        def keep(names: Collection[str]) -> list[str]:
-            return [name for name in names if not name.startswith(prefixes)]
-
-        return self._replace(
-            missing=tuple(keep(self.missing)),
-            unexpected=tuple(keep(self.unexpected)),
-            shapes={name: self.shapes[name] for name in keep(self.shapes)},
-        )
 
     @property
     def complete(self) -> bool:
@@ -65,14 +54,16 @@ def compare_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Mismatch
         model: The model, as built from its config.
         weights: Tensors by name.
     """
-    model = copy.deepcopy(model)
-    own = model.state_dict()
+    # A copy without values: the model itself renames what it loads.
+    own = [*model.parameters(), *model.buffers()]
+    model = copy.deepcopy(model, {id(x): x.detach().to("meta") for x in own})
+    places = model.state_dict()
     shapes = {
-        name: (tuple(value.shape), tuple(own[name].shape))
+        name: (tuple(value.shape), tuple(places[name].shape))
         for name, value in weights.items()
-        if name in own and value.shape != own[name].shape
+        if name in places and value.shape != places[name].shape
     }
-    fitting = {name: value for name, value in weights.items() if name not in shapes}
+    fitting = {k: v.to("meta") for k, v in weights.items() if k not in shapes}
     missing: list[str] = []
     unexpected: list[str] = []
     errors = ""
@@ -81,29 +72,31 @@ def compare_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Mismatch
     except RuntimeError as error:
         # Tensors that the model renames while it loads, of another shape.
         errors = str(error)
+    count = len(fitting) - len(unexpected)
     missing = [
         name
         for name in missing
         if name not in shapes and not name.endswith("num_batches_tracked")
     ]
-    count = len(fitting) - len(unexpected)
-    return Mismatch(tuple(missing), tuple(unexpected), shapes, count, errors)
+    unexpected = [x for x in unexpected if not x.startswith("data_preprocessor.")]
+    return Mismatch(missing, unexpected, shapes, count, errors)
 
 
 #: Layers that give one map for each keypoint or class -> what sets their number.
 OUTPUT_LAYERS = {
-    "head.final_layer.": ("keypoints", "model.head.out_channels"),
-    "decode_head.conv_seg.": ("classes", "model.decode_head.num_classes"),
-    "auxiliary_head.conv_seg.": ("classes", "model.auxiliary_head.num_classes"),
+    "head.final_layer": ("keypoints", "model.head.out_channels"),
+    "decode_head.conv_seg": ("classes", "model.decode_head.num_classes"),
+    "auxiliary_head.conv_seg": ("classes", "model.auxiliary_head.num_classes"),
 }
 
 
-def explain(mismatch: Mismatch, checkpoint: Any = None) -> str:
+def explain(mismatch: Mismatch, checkpoint: Any = None, new_head: bool = False) -> str:
     """Say what does not fit, in the terms of a config, and what to do.
 
     Args:
         mismatch: What :func:`compare_weights` found.
         checkpoint: The whole checkpoint, for the name of the run that it comes from.
+        new_head: Whether a training takes what fits and starts the head afresh.
     """
     missing, unexpected, shapes, fitting, errors = mismatch
     lines = []
@@ -113,7 +106,7 @@ def explain(mismatch: Mismatch, checkpoint: Any = None) -> str:
             f"{shorten(unexpected or shapes)}, the model {shorten(missing or shapes)}"
         )
     else:
-        lines += _explain_shapes(mismatch)
+        lines += _explain_shapes(shapes, new_head)
         if missing:
             lines.append(
                 f"it lacks {len(missing)} of the model's tensors: {shorten(missing)}"
@@ -131,27 +124,25 @@ def explain(mismatch: Mismatch, checkpoint: Any = None) -> str:
     return "; ".join(lines)
 
 
-def _explain_shapes(mismatch: Mismatch) -> list[str]:
+def _explain_shapes(shapes: Mapping[str, tuple], new_head: bool) -> Iterator[str]:
     """Say which shapes differ: those of the last layer by a setting of the config."""
-    lines, others = [], []
-    for name, (there, here) in mismatch.shapes.items():
-        layer = next((key for key in OUTPUT_LAYERS if name.startswith(key)), None)
-        if layer is None or there[1:] != here[1:]:
-            others.append(name)
-        elif name.endswith("weight"):  # The bias says the same once more.
+    others = []
+    for name, (there, here) in shapes.items():
+        layer, _, kind = name.rpartition(".")
+        if layer not in OUTPUT_LAYERS or there[1:] != here[1:]:
+            others.append(f"{name} of {there} where the model's is of {here}")
+        elif kind == "weight":  # The bias says the same once more.
             what, key = OUTPUT_LAYERS[layer]
-            lines.append(
-                f"it was trained for {there[0]} {what}, the model has {here[0]}: set "
-                f"{key}={there[0]}, or train from it with load_from, which starts the "
-                "head afresh"
+            advice = f"set {key}={there[0]}, or train from it with load_from, which "
+            yield (
+                f"it was trained for {there[0]} {what}, the model has {here[0]}: "
+                f"{'training ' if new_head else advice}starts the head afresh"
             )
     if others:
-        there, here = mismatch.shapes[others[0]]
-        lines.append(
-            f"{len(others)} tensors are of another size, {others[0]} of {there} "
-            f"where the model's is of {here}: its network has other widths"
+        yield (
+            f"{len(others)} tensors are of another size, {others[0]}: its network has "
+            "other widths"
         )
-    return lines
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -162,35 +153,28 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 
 def check_weights(
-    model: nn.Module,
-    weights: Mapping[str, Tensor],
-    name: str,
-    new_head: bool = False,
-    checkpoint: Any = None,
+    model: nn.Module, checkpoint: Any, name: str, new_head: bool = False
 ) -> Mismatch:
-    """Compare weights with a model and insist on what must be there.
+    """Compare a checkpoint with a model and insist on what must be there.
 
     Args:
         model: The model; it stays as it is.
-        weights: Tensors by name.
+        checkpoint: What :func:`load_checkpoint` gave.
         name: Name of the checkpoint, for the message.
         new_head: Whether everything but the backbone may stay as it is initialised,
             as for training on other keypoints or classes.
-        checkpoint: The whole checkpoint, for the message.
 
     Returns:
-        What does not fit.
+        What does not fit, for the caller to report; :func:`explain` words it.
 
     Raises:
-        CheckpointError: If the model's tensors (its backbone's, with ``new_head``) are
-            not all there.
+        CheckpointError: If there are no weights, or the model's tensors (its
+            backbone's, with ``new_head``) are not all there.
     """
-    mismatch = compare_weights(model, weights)
-    heads = tuple(
-        f"{child}." for child, _ in model.named_children() if child != "backbone"
-    )
-    needed = mismatch.outside(*heads) if new_head and heads else mismatch
-    if mismatch.fitting == 0 or not needed.complete:
+    mismatch = compare_weights(unwrap(model), weights_of(checkpoint, name))
+    needed = "backbone." if new_head else ""
+    lacks = any(x.startswith(needed) for x in (*mismatch.missing, *mismatch.shapes))
+    if mismatch.fitting == 0 or lacks or mismatch.errors:
         raise CheckpointError(
             f"{name} does not fit the model: {explain(mismatch, checkpoint)}"
         )
@@ -198,9 +182,7 @@ def check_weights(
 
 
 def load_weights(
-    model: nn.Module,
-    checkpoint: str | Path | Mapping,
-    name: str = "the checkpoint",
+    model: nn.Module, checkpoint: str | Path | Mapping, name: str = "the checkpoint"
 ) -> Mismatch:
     """Load a checkpoint into a model, or say why it does not fit.
 
@@ -214,15 +196,12 @@ def load_weights(
 
     Raises:
         CheckpointError: If the file cannot be used, or not all of the model's tensors
-            are in it.
+            are in it. The model is as it was, then.
     """
     if isinstance(checkpoint, (str, Path)):
-        name = str(checkpoint)
-        checkpoint = load_checkpoint(checkpoint)
-    model = unwrap(model)
-    weights = weights_of(checkpoint, name)
-    mismatch = check_weights(model, weights, name, checkpoint=checkpoint)
-    model.load_state_dict(weights, strict=False)
+        name, checkpoint = str(checkpoint), load_checkpoint(checkpoint)
+    mismatch = check_weights(model, checkpoint, name)
+    unwrap(model).load_state_dict(weights_of(checkpoint), strict=False)
     return mismatch
 
 

@@ -17,83 +17,44 @@ from .reading import meta_of
 
 
 def write_weights(
-    weights: Mapping[str, Tensor], path: Path, checkpoint: Any = None
+    weights: Mapping[str, Tensor],
+    path: Path,
+    checkpoint: Any = None,
+    publish: bool = False,
 ) -> Path:
     """Write weights to a file that must not exist yet.
 
     Args:
-        weights: Tensors by name.
+        weights: Tensors by name; the same ones give the same bytes.
         path: The file.
         checkpoint: The checkpoint that they are from, for what the data set is.
+        publish: Whether to write it for others, as ``PATH_YYYYMMDD-HASH.pth``: the day,
+            and the first 8 hexadecimal digits of the file's SHA-256, by which
+            ``torch.hub`` and MMEngine can check a download.
 
     Returns:
         The file.
 
     Raises:
         FileExistsError: If it exists.
+        IsADirectoryError: If ``path`` is a folder.
     """
-    return _write_new(_to_bytes(weights, checkpoint), path)
-
-
-def publish(
-    weights: Mapping[str, Tensor],
-    stem: Path,
-    checkpoint: Any = None,
-    day: date | None = None,
-) -> Path:
-    """Write weights for others, to a file that names its date and its hash.
-
-    Args:
-        weights: Tensors by name.
-        stem: The file, without date, hash and suffix.
-        checkpoint: The checkpoint that they are from, for what the data set is.
-        day: Date for the name; today if None.
-
-    Returns:
-        The file, ``STEM_YYYYMMDD-HASH.pth``, HASH being the first 8 hexadecimal digits
-        of its SHA-256: so ``torch.hub`` and MMEngine can check a download.
-
-    Raises:
-        FileExistsError: If the file exists.
-        IsADirectoryError: If ``stem`` is a folder.
-    """
-    if stem.is_dir():
+    if path.is_dir():
         raise IsADirectoryError(
-            f"{stem} is a folder: give the start of the file's name too, as "
-            f"{stem / 'litehrnet_18_coco_256x192'}"
+            f"{path} is a folder: give the file's name too, as "
+            f"{path / 'litehrnet_18_coco_256x192'}"
         )
-    content = _to_bytes(weights, checkpoint)
-    name = stem.name.removesuffix(".pth")
-    day = day or date.today()
-    name = f"{name}_{day:%Y%m%d}-{sha256(content).hexdigest()[:8]}.pth"
-    return _write_new(content, stem.with_name(name))
-
-
-def _to_bytes(weights: Mapping[str, Tensor], checkpoint: Any) -> bytes:
-    """The content of a file: each tensor with storage of its own, and the data set.
-
-    The same weights give the same bytes.
-    """
     dataset = meta_of(checkpoint).get("dataset_meta")
     meta = {} if dataset is None else dict(dataset_meta=to_builtin(dataset))
+    # Each with storage of its own: a slice would bring what it is cut from.
     state_dict = {name: value.detach().clone() for name, value in weights.items()}
     buffer = io.BytesIO()
     torch.save(dict(state_dict=state_dict, meta=meta), buffer)
-    return buffer.getvalue()
-
-
-def to_builtin(value: object) -> object:
-    """Turn arrays and tuples into lists, which weights-only loading takes."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {to_builtin(key): to_builtin(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_builtin(item) for item in value]
-    return value
-
-
-def _write_new(content: bytes, path: Path) -> Path:
+    content = buffer.getvalue()
+    if publish:
+        digits = sha256(content).hexdigest()[:8]
+        name = f"{path.name.removesuffix('.pth')}_{date.today():%Y%m%d}-{digits}.pth"
+        path = path.with_name(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(path, "xb") as file:
@@ -103,3 +64,14 @@ def _write_new(content: bytes, path: Path) -> Path:
             f"{path} exists and is never overwritten: give another name or remove it"
         ) from None
     return path
+
+
+def to_builtin(value: object) -> object:
+    """Turn arrays into lists and numbers of NumPy into Python's."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {to_builtin(key): to_builtin(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(to_builtin, value))
+    return value

@@ -135,10 +135,10 @@ def _arrays(content: object) -> dict[str, Tensor]:
     }
 
 
-def state_dict_of(
+def weights_of(
     checkpoint: Any, name: str | Path = "the checkpoint"
 ) -> dict[str, Tensor]:
-    """Return the weights of a checkpoint under the names that it has for them.
+    """Return the weights of a checkpoint, without the ``module.`` of parallel training.
 
     Args:
         checkpoint: What :func:`load_checkpoint` gives: a dict with a 'state_dict', or
@@ -148,31 +148,21 @@ def state_dict_of(
     Raises:
         CheckpointError: If there are none.
     """
+    found = checkpoint
     if isinstance(checkpoint, Mapping):
         state = checkpoint.get("state_dict", checkpoint)
-        if isinstance(state, Mapping):
-            weights = {
-                key: value for key, value in state.items() if isinstance(value, Tensor)
-            }
-            if weights:
-                return weights
-        checkpoint = sorted(map(str, checkpoint))
+        tensors = {
+            key.removeprefix("module."): value
+            for key, value in (state.items() if isinstance(state, Mapping) else ())
+            if isinstance(value, Tensor)
+        }
+        if tensors:
+            return tensors
+        found = sorted(map(str, checkpoint))
     raise CheckpointError(
-        f"{name} holds no weights, but {checkpoint}: a dict with a 'state_dict', or a "
-        "state dict itself, is needed"
+        f"{name} holds no weights, but {found}: a dict with a 'state_dict', or a state "
+        "dict itself, is needed"
     )
-
-
-def weights_of(
-    checkpoint: Any, name: str | Path = "the checkpoint"
-) -> dict[str, Tensor]:
-    """Return the weights of a checkpoint under the names that the model has for them.
-
-    The same as :func:`state_dict_of`, with the ``module.`` of parallel training taken
-    off.
-    """
-    state = state_dict_of(checkpoint, name)
-    return {key.removeprefix("module."): value for key, value in state.items()}
 
 
 def meta_of(checkpoint: Any) -> Mapping[str, Any]:

@@ -12,16 +12,15 @@ PyTorch's own ``weights_only`` refuses such files, knows neither the protocols o
 from __future__ import annotations
 
 import collections
-import datetime
 import pathlib
 import pickle
+from pkgutil import resolve_name
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
-from torch import nn
 
 
 class Inert:
@@ -93,47 +92,36 @@ def fill(target: Any, state: Any) -> Any:
     return target
 
 
-def _members(module: Any, *names: str) -> dict[str, Any]:
-    return {f"{module.__name__}.{name}": getattr(module, name) for name in names}
-
-
-def _paths() -> dict[str, Any]:
-    """Paths; one of another system comes out as one that opens no file."""
-    found = {}
-    for system in ("Posix", "Windows"):
-        pure = getattr(pathlib, f"Pure{system}Path")
-        own = type(pathlib.Path()).__name__ == f"{system}Path"
-        for module in ("pathlib", "pathlib._local"):  # the latter is CPython 3.13's
-            found[f"{module}.Pure{system}Path"] = pure
-            found[f"{module}.{system}Path"] = pathlib.Path if own else pure
-    return found
-
+#: What a file may name, and gets as it is.
+DATA = (
+    *(f"builtins.{x}" for x in ("bytearray", "bytes", "complex", "frozenset", "set")),
+    "builtins.slice",
+    *(f"collections.{name}" for name in ("Counter", "OrderedDict", "deque")),
+    *(f"datetime.{x}" for x in ("date", "datetime", "time", "timedelta", "timezone")),
+    "mmengine.logging.history_buffer.HistoryBuffer",
+    *(f"torch.{name}" for name in ("Size", "device", "nn.parameter.Parameter")),
+    *(f"torch._utils._rebuild_{x}" for x in ("parameter", "tensor", "tensor_v2")),
+    "torch.storage.UntypedStorage",
+    *(str(kind) for kind in vars(torch).values() if isinstance(kind, torch.dtype)),
+)
 
 #: What a file may name, and call where it can be called -> what it gets.
 GLOBALS: dict[str, Any] = {
-    **{
-        f"builtins.{kind.__name__}": kind
-        for kind in (bytearray, bytes, complex, frozenset, set, slice)
-    },
-    **_members(collections, "Counter", "OrderedDict", "deque"),
-    **_members(datetime, "date", "datetime", "time", "timedelta", "timezone"),
-    **_members(torch, "Size", "device"),
-    **{str(v): v for v in vars(torch).values() if isinstance(v, torch.dtype)},
-    **_members(
-        torch._utils, "_rebuild_parameter", "_rebuild_tensor", "_rebuild_tensor_v2"
-    ),
-    **_members(torch.storage, "UntypedStorage"),
-    **_members(nn.parameter, "Parameter"),
-    **_paths(),
+    **{name: resolve_name(name) for name in DATA},
     "collections.defaultdict": lambda *_: {},  # It would call what the file names.
     "_codecs.encode": lambda text, _: text.encode("latin1"),  # bytes, in protocol 2
     "mmengine.config.config.ConfigDict": dict,
-    "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
     "numpy.dtype": new_type,
 }
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1, 2
     GLOBALS[f"{_module}._reconstruct"] = new_array
     GLOBALS[f"{_module}.scalar"] = new_scalar
+for _name in ("PosixPath", "WindowsPath"):
+    # A path of another system comes out as one that opens no file.
+    _pure = getattr(pathlib, f"Pure{_name}")
+    _path = pathlib.Path if type(pathlib.Path()).__name__ == _name else _pure
+    for _module in ("pathlib", "pathlib._local"):  # the latter is CPython 3.13's
+        GLOBALS |= {f"{_module}.{_name}": _path, f"{_module}.Pure{_name}": _pure}
 
 _CALLABLE = {id(value) for value in GLOBALS.values() if callable(value)}
 

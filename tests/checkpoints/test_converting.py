@@ -113,18 +113,11 @@ def test_a_file_that_exists_is_not_overwritten(source, config, tmp_path, capsys)
     assert out.read_text() == "precious"
 
 
-@pytest.mark.parametrize("options", [(), ("--publish",)])
-@pytest.mark.parametrize(
-    "content, words",
-    [
-        (dict(epoch=3), "holds no weights"),
-        (dict(state_dict=HARM["system"]("nothing")), "holds no weights"),
-    ],
-)
-def test_files_that_are_not_weights(content, words, options, tmp_path, capsys):
+@pytest.mark.parametrize("content", [dict(epoch=3), HARM["system"]("nothing")])
+def test_files_that_are_not_weights(content, tmp_path, capsys):
     path = tmp_path / "a.pth"
-    torch.save(content, path)
-    assert run_tool("convert_checkpoint", path, tmp_path / "b", *options) == 2
+    torch.save(dict(state_dict=content), path)
+    assert run_tool("convert_checkpoint", path, tmp_path / "b", "--publish") == 2
     error = capsys.readouterr().err
-    assert f"convert_checkpoint: error: {path} " in error and words in error
+    assert f"convert_checkpoint: error: {path} holds no weights" in error
     assert list(tmp_path.iterdir()) == [path]

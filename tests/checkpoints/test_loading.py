@@ -75,6 +75,8 @@ def test_only_the_head_may_be_another_where_it_is_trained(model):
     source = pose_model(joints=16).state_dict()
     mismatch = check_weights(model, source, "a.pth", new_head=True)
     assert set(mismatch.shapes) == {"head.final_layer.weight", "head.final_layer.bias"}
+    said = explain(mismatch, new_head=True)  # to who uses load_from
+    assert "training starts the head afresh" in said and "load_from" not in said
     wider = pose_model(widths=(12, 24, 36, 48)).state_dict()
     with pytest.raises(CheckpointError, match="other widths"):
         check_weights(model, wider, "a.pth", new_head=True)

@@ -11,13 +11,13 @@ from mmlitehrnet.checkpoints import (
     is_folded,
     load_checkpoint,
     load_weights,
-    state_dict_of,
+    weights_of,
 )
 from mmlitehrnet.models import LiteHRNet
 from tests.checkpoints.test_layouts import TINY
 from tests.models.backbones.reference import difference
 from tests.running import ROOT
-from tests.tools import run_tool
+from tests.tools import load_tool
 
 SHARED = ROOT.parent / "shared"
 TINYPOSE = SHARED / "weights/tinypose_enhance_256x192.pdparams"
@@ -51,7 +51,7 @@ def test_paddledetections_files_give_its_heatmaps(name, config):
 @needs(SHARED / "golden")
 def test_intels_layout_is_known():
     path = SHARED / "golden/otx_lite_hrnet_x.pth"
-    found = convert(state_dict_of(load_checkpoint(path)))
+    found = convert(weights_of(load_checkpoint(path)))
     assert found.layout.name.startswith("Intel") and not found.dropped
     assert all(name.startswith("backbone.") for name in found.weights)
 
@@ -69,15 +69,17 @@ def test_intels_backbone_starts_a_network(tmp_path):
 
 
 @needs(TINYPOSE)
-def test_the_configs_are_named_that_evaluate_a_file_as_its_publisher(tmp_path, capsys):
-    assert run_tool("convert_checkpoint", TINYPOSE, tmp_path / "ours.pth") == 0
-    lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("loads")]
-    for size in ("128x96", "256x192"):
-        name = f"tinypose_{size}_aic-coco"
-        line = f"loads strictly into configs/pose/recipes/{name}.py, evaluated as "
-        assert f"{line}its publisher's {name}" in lines
-    plain = "configs/pose/wider_naive_litehrnet_18_coco_256x192.py"
-    assert f"loads strictly into {plain}, which evaluates otherwise" in "".join(lines)
+def test_configs_that_evaluate_a_file_as_its_publisher_are_told():
+    tool = load_tool("convert_checkpoint")
+    found = convert(weights_of(load_checkpoint(TINYPOSE, raw=True)))
+    for name, words in (
+        (f"{RECIPES}128x96_aic-coco.py", "as its publisher's tinypose_128x96_aic-coco"),
+        (f"{RECIPES}256x192_aic-coco.py", "as its publisher's tinypose_256x192_aic"),
+        ("configs/pose/wider_naive_litehrnet_18_coco_256x192.py", "otherwise than the"),
+    ):
+        assert tool.fits(build(name), found.weights)
+        told = tool.describe(ROOT / name, found)
+        assert told.startswith(f"loads strictly into {name}, ") and words in told
 
 
 @needs(TINYPOSE)

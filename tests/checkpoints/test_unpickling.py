@@ -12,7 +12,7 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer, MMLogger
 
-from mmlitehrnet.checkpoints import CheckpointError, load_checkpoint, state_dict_of
+from mmlitehrnet.checkpoints import CheckpointError, load_checkpoint, weights_of
 from tests.checkpoints.files import ACTING, HARM, Call, write_pdparams
 
 NUMBERS = ("?", *np.typecodes["AllInteger"], *"efdFD")
@@ -158,7 +158,7 @@ def test_harm_is_left_out_and_weights_are_exact(kind, write, tmp_path):
     harm = HARM[kind](harmed)
     defaults = HistoryBuffer.mean.__defaults__
     write(path, dict(state_dict=WEIGHTS, hook=harm, list=[harm], dict=dict(a=harm)))
-    weights = state_dict_of(load_checkpoint(path, raw=True))
+    weights = weights_of(load_checkpoint(path, raw=True))
     assert {name: value.tolist() for name, value in weights.items()} == {
         name: value.tolist() for name, value in WEIGHTS.items()
     }
@@ -210,7 +210,7 @@ def test_no_operation_of_a_pickle_runs_or_changes_anything(name, tmp_path):
     before = dict(vars(HistoryBuffer)), torch._utils._rebuild_tensor.__defaults__
     methods = dict(HistoryBuffer._statistics_methods)
     with pytest.raises(CheckpointError):  # None of them holds weights.
-        state_dict_of(load_checkpoint(path, raw=True))
+        weights_of(load_checkpoint(path, raw=True))
     after = dict(vars(HistoryBuffer)), torch._utils._rebuild_tensor.__defaults__
     assert not harmed.exists() and before == after
     assert methods.items() <= HistoryBuffer._statistics_methods.items()

@@ -11,20 +11,17 @@ import mmpose
 import pytest
 import torch
 import yaml
-from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, Runner
 from safetensors.torch import save
 
 from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.checkpoints import CheckpointError, zoo
 from mmlitehrnet.models import SmallHRNet
-from sample_data import make_coco
 from tests.checkpoints.files import HARM, paddle_name, write_pdparams
 from tests.docs import zoo_page
-from tests.engine.test_file_backends import disk_full_above
 from tests.models.backbones.reference import sane_weights
 from tests.robustness.recipes import make_data, small_config
-from tests.running import ROOT, mim
+from tests.running import ROOT
 
 
 def pth(**more):
@@ -134,8 +131,8 @@ def test_mmengine_takes_addresses(server, cache, tmp_path):
     assert len(names) == 2 and all(x.endswith("_net-20200101.pth") for x in names)
 
 
-def test_mmengine_takes_names_of_the_zoo(server, monkeypatch, tmp_path):
-    """As ``init_cfg`` and ``load_from`` read them, in two formats of others."""
+def test_mmengine_takes_names_of_the_zoo(server, monkeypatch):
+    """As ``init_cfg`` reads them, in timm's format."""
     state = SmallHRNet("w16").state_dict()
     offer(monkeypatch, server, "timms", "/repo/model.safetensors", save(state))
     init = dict(type="Pretrained", checkpoint="zoo:timms", prefix="backbone.")
@@ -144,70 +141,32 @@ def test_mmengine_takes_names_of_the_zoo(server, monkeypatch, tmp_path):
     assert all(
         torch.equal(value, state[key]) for key, value in net.state_dict().items()
     )
-    weight = torch.rand(17, 40, 1, 1)
-    arrays = {
-        "backbone.stem.conv1.norm._variance": torch.ones(32).numpy(),
-        "final_conv.weight": weight.numpy(),
-    }
-    content = write_pdparams(tmp_path / "b", arrays).read_bytes()
-    offer(monkeypatch, server, "paddles", "/net.pdparams", content)
-    found = CheckpointLoader.load_checkpoint("zoo:paddles")["state_dict"]
-    assert torch.equal(found["head.final_layer.weight"], weight)
-    assert "backbone.stem.conv1.bn.running_var" in found
 
 
-def published(model, paddle, path):
-    """Write a model's weights as PaddleDetection or MMPose 0.x name them."""
-    state = {
-        name.replace("head.final", "keypoint_head.final"): value
-        for name, value in model.state_dict().items()
-        if not (paddle and name.endswith("num_batches_tracked"))
-    }
-    if paddle:
-        arrays = {paddle_name(name): value.numpy() for name, value in state.items()}
-        return write_pdparams(path, arrays)
-    torch.save(dict(state_dict=state), path)
-    return path
-
-
-@pytest.mark.parametrize("paddle", [True, False], ids=["PaddleDetection", "OpenMMLab"])
-def test_a_run_takes_names_of_the_zoo(paddle, server, monkeypatch, tmp_path):
+def test_a_run_takes_names_of_the_zoo(server, monkeypatch, tmp_path):
     """As ``load_from`` of the shipped configs, in training and in testing."""
     cfg = small_config("pose", make_data("pose", tmp_path / "coco", 2, 1))
     model = network_from_config(cfg)
     sane_weights(model.backbone)
     torch.nn.init.normal_(model.head.final_layer.weight)
-    content = published(model, paddle, tmp_path / "file").read_bytes()
-    offer(
-        monkeypatch, server, "mine", f"/net.{'pdparams' if paddle else 'pth'}", content
-    )
+    arrays = {
+        paddle_name(name.replace("head.final", "keypoint_head.final")): value.numpy()
+        for name, value in model.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    content = write_pdparams(tmp_path / "file", arrays).read_bytes()
+    offer(monkeypatch, server, "mine", "/net.pdparams", content)
     cfg.update(work_dir=str(tmp_path / "work"), load_from="zoo:mine")
     cfg.optim_wrapper.optimizer.lr = 0.0
     cfg.train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=2)
     for run in (Runner.train, Runner.test):
-        cfg.experiment_name = f"{run.__name__}_{paddle}"
+        cfg.experiment_name = f"zoo_{run.__name__}"
         runner = Runner.from_cfg(cfg)
         run(runner)
         loaded = dict(runner.model.named_parameters())
         for name, value in model.named_parameters():
             assert torch.equal(loaded[name], value), name
     assert len(server.asked) == 1
-
-
-@pytest.mark.slow
-def test_mim_tests_names_of_the_zoo(cache, tmp_path):
-    """A file at the place that the message names is taken without a network."""
-    name = "paddledetection_litehrnet_18_coco_256x192"
-    config = ROOT / zoo.models()[name]["Config"]
-    cache.mkdir(parents=True)
-    model = network_from_config(Config.fromfile(config))
-    published(model, True, cache / f"{name}.pdparams")
-    make_coco(tmp_path / "data/coco", 1, 1, size=(96, 96), quiet=True)
-    workers = ("num_workers=0", "persistent_workers=False")
-    options = [f"test_dataloader.{option}" for option in workers]
-    checkpoint = ("--checkpoint", f"zoo:{name}", "--cfg-options", *options)
-    log = mim("test", "mmpose", config, *checkpoint, cwd=tmp_path)
-    assert f"Load checkpoint from zoo:{name}" in log and "coco/AP: " in log
 
 
 @pytest.mark.parametrize(
@@ -244,16 +203,6 @@ def test_no_network_is_said(monkeypatch, server, cache):
     assert zoo.fetch("mine")[1].read_bytes() == b"given"
 
 
-def test_a_full_disk_is_said(monkeypatch, server, cache):
-    offer(monkeypatch, server, "mine", "/net.pth", pth())
-    with (
-        disk_full_above(50_000),
-        pytest.raises(CheckpointError, match="net.pth cannot be down.*File too large"),
-    ):
-        zoo.fetch("mine")
-    assert list(cache.iterdir()) == []
-
-
 def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(
         CheckpointError, match="'tinypose' is not in the zoo.*: tinypose"
@@ -268,11 +217,6 @@ def test_the_page_is_current():
     for name, entry in zoo.models().items():
         assert text.count(f"| `{name}` |") == 1
         assert entry["Weights"] in text
-
-
-def test_every_model_has_its_config():
-    for entry in zoo.models().values():
-        assert (ROOT / entry["Config"]).is_file(), entry["Config"]
 
 
 def test_openmmlabs_entries_are_mmposes_own():

@@ -25,7 +25,6 @@ from ...checkpoints import (
     is_folded,
     read_file,
     unwrap,
-    weights_of,
 )
 from ..file_backends import ATOMIC, PARTIAL, LateRemoval
 
@@ -181,13 +180,7 @@ class SafeCheckpointHook(CheckpointHook):
             _check_resumable(runner, checkpoint, name)
         new_head = _trains(runner) and not runner._resume
         try:
-            mismatch = check_weights(
-                unwrap(runner.model),
-                weights_of(checkpoint, name),
-                name,
-                new_head=new_head,
-                checkpoint=checkpoint,
-            )
+            mismatch = check_weights(runner.model, checkpoint, name, new_head)
         except CheckpointError as error:
             if not new_head:
                 raise
@@ -200,7 +193,8 @@ class SafeCheckpointHook(CheckpointHook):
             return
         if not mismatch.exact:
             runner.logger.warning(
-                f"{name}: {mismatch.fitting} tensors are taken; {explain(mismatch)}"
+                f"{name}: {mismatch.fitting} tensors are taken; "
+                f"{explain(mismatch, new_head=new_head)}"
             )
 
 
