@@ -14,7 +14,7 @@ from .loading import (
     load_weights,
     unwrap,
 )
-from .publishing import write_weights
+from .publishing import make_plain, to_builtin, write_weights
 from .reading import (
     CheckpointError,
     load_checkpoint,
@@ -35,8 +35,10 @@ __all__ = [
     "load_checkpoint",
     "load_from",
     "load_weights",
+    "make_plain",
     "meta_of",
     "read_file",
+    "to_builtin",
     "unwrap",
     "weights_of",
     "write_weights",

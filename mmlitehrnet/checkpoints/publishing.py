@@ -1,4 +1,7 @@
-"""Write files of weights: nothing but weights, never over an existing file."""
+"""Write files of weights: nothing but weights, never over an existing file.
+
+And make what a training saves loadable by others.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +67,25 @@ def write_weights(
             f"{path} exists and is never overwritten: give another name or remove it"
         ) from None
     return path
+
+
+def make_plain(checkpoint: dict[str, Any]) -> None:
+    """Let weights-only loading take what MMEngine is about to save.
+
+    PyTorch, from 2.6 on, loads tensors, numbers, texts and containers alone. Numbers of
+    NumPy become Python's, arrays that describe the data set lists, and the log's
+    histories tensors, which :func:`load_checkpoint` turns back.
+    """
+    hub = checkpoint["message_hub"]
+    for part in (checkpoint["meta"], hub["runtime_info"]):
+        for key, value in part.items():
+            if key == "dataset_meta" or isinstance(value, np.generic):
+                part[key] = to_builtin(value)
+    for name, log in hub["log_scalars"].items():
+        values, counts = map(torch.from_numpy, log.data)
+        hub["log_scalars"][name] = dict(
+            log_history=values, count_history=counts, max_length=log.max_length
+        )
 
 
 def to_builtin(value: object) -> object:

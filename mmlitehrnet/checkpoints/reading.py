@@ -15,7 +15,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import torch
-from mmengine.logging import print_log
+from mmengine.logging import HistoryBuffer, print_log
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
@@ -107,6 +107,7 @@ def load_checkpoint(
             else:
                 weights = _arrays(module.load(BytesIO(data)))
             checkpoint = dict(state_dict=weights if raw else convert(weights).weights)
+        _restore_log(checkpoint)
     except Exception as error:  # A malformed file can fail in any way.
         raise CheckpointError(
             f"{path} cannot be read ({type(error).__name__}: {error})"
@@ -118,6 +119,18 @@ def load_checkpoint(
             level=logging.WARNING,
         )
     return checkpoint
+
+
+def _restore_log(checkpoint: Any) -> None:
+    """Make of a log's histories again what :func:`.publishing.make_plain` found."""
+    hub = checkpoint.get("message_hub") if isinstance(checkpoint, dict) else None
+    scalars = hub.get("log_scalars", {}) if isinstance(hub, dict) else {}
+    for name, log in scalars.items():
+        if isinstance(log, dict):
+            histories = (
+                log[x].numpy(force=True) for x in ("log_history", "count_history")
+            )
+            scalars[name] = HistoryBuffer(*histories, log["max_length"])
 
 
 def _is_safetensors(data: bytes) -> bool:

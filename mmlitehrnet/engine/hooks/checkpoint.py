@@ -23,7 +23,9 @@ from ...checkpoints import (
     check_weights,
     explain,
     is_folded,
+    make_plain,
     read_file,
+    to_builtin,
     unwrap,
 )
 from ..file_backends import ATOMIC, PARTIAL, LateRemoval
@@ -42,6 +44,7 @@ class SafeCheckpointHook(CheckpointHook):
     - ``--resume`` looks at the check sums of the last checkpoint. If it is damaged, the
       newest whole one is resumed instead, and a warning says so. A run that torchrun
       starts again, or may (``--max-restarts``), resumes also without ``--resume``.
+    - PyTorch loads what is written with ``weights_only``.
     - A checkpoint that does not fit the model stops the run, with what differs and what
       to do, where MMEngine would go on with random weights. In training from it
       (``load_from``) only the backbone must fit; what else is left out is logged.
@@ -91,6 +94,10 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_backend.remove_now()
             for path in Path(self.out_dir).glob(f"*.pth{PARTIAL}"):
                 path.unlink(missing_ok=True)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Let PyTorch load it with ``weights_only``, as scripts of others do."""
+        make_plain(checkpoint)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
@@ -229,6 +236,11 @@ def _check_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
             f"{name} cannot be resumed, it has no {lacking}: to start from its weights "
             "use load_from, without --resume"
         )
+    # MMEngine warns of a description that is not the same byte by byte.
+    described = getattr(runner.train_dataloader.dataset, "metainfo", None)
+    meta = checkpoint["meta"]
+    if to_builtin(meta.get("dataset_meta")) == to_builtin(described):
+        meta["dataset_meta"] = described
     if "optimizer" not in checkpoint:
         runner.logger.warning(
             f"{name} has no state of the optimizer, which starts afresh"
