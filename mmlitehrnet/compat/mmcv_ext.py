@@ -77,14 +77,13 @@ def nms(bboxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Te
     return tv.nms(borders, scores.float(), iou_threshold)
 
 
-def _pooling(options: dict[str, Any]) -> tuple:
+def _pooling(options: dict[str, Any]) -> tuple[list, list]:
+    """What torchvision's two operators take before and after the map's shape."""
     if options["pool_mode"] != 1:
         Missing("roi_align with pool_mode='max'")()
-    return (
-        options["spatial_scale"],
-        options["aligned_height"],
-        options["aligned_width"],
-    )
+    names = ("spatial_scale", "aligned_height", "aligned_width")
+    rest = ("sampling_ratio", "aligned")
+    return [options[name] for name in names], [options[name] for name in rest]
 
 
 def roi_align_forward(
@@ -92,8 +91,7 @@ def roi_align_forward(
     **options: Any,
 ) -> None:  # fmt: skip
     """Pool regions (R, 5) of a map (N, C, H, W) into ``output`` (R, C, h, w)."""
-    where = _pooling(options)
-    last = options["sampling_ratio"], options["aligned"]
+    where, last = _pooling(options)
     output.copy_(tv.roi_align(input, rois, *where, *last))
 
 
@@ -102,8 +100,7 @@ def roi_align_backward(
     grad_input: Tensor, **options: Any,
 ) -> None:  # fmt: skip
     """Write the gradient of :func:`roi_align_forward`'s map into ``grad_input``."""
-    where = _pooling(options)
-    last = options["sampling_ratio"], options["aligned"]
+    where, last = _pooling(options)
     grad_input.copy_(
         tv._roi_align_backward(grad_output, rois, *where, *grad_input.shape, *last)
     )
@@ -121,7 +118,7 @@ MODULATED = (
 
 
 def _deform_inputs(
-    input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None
+    input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None = None
 ) -> list[Tensor]:
     """The tensors that torchvision's operator and its gradient take.
 
@@ -138,7 +135,7 @@ def deform_conv_forward(
 ) -> None:  # fmt: skip
     """Convolve (N, C, H, W) at positions that ``offset`` (N, 2 G k k, h, w) shifts."""
     geometry = [options[name] for name in DEFORM]
-    inputs = _deform_inputs(input, weight, offset, None)
+    inputs = _deform_inputs(input, weight, offset)
     output.copy_(tv.deform_conv2d(*inputs, *geometry, False))
 
 
@@ -146,7 +143,7 @@ def _deform_conv_backward(
     grad: Tensor, input: Tensor, weight: Tensor, offset: Tensor, options: dict
 ) -> tuple[Tensor, ...]:
     geometry = [options[name] for name in DEFORM]
-    inputs = _deform_inputs(input, weight, offset, None)
+    inputs = _deform_inputs(input, weight, offset)
     return tv._deform_conv2d_backward(grad.contiguous(), *inputs, *geometry, False)
 
 
@@ -258,12 +255,12 @@ def ms_deform_attn_backward(
     grad_weights: Tensor, *, im2col_step: int,
 ) -> None:  # fmt: skip
     """Write the gradients of :func:`ms_deform_attn_forward`."""
-
-    def attend(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
-        return ms_deform_attn_forward(
-            value, shapes, starts, locations, weights, im2col_step=im2col_step
-        )
-
-    grads = _gradients(attend, [value, locations, weights], grad_output)
+    grads = _gradients(
+        lambda value, *others: ms_deform_attn_forward(
+            value, shapes, starts, *others, im2col_step=im2col_step
+        ),
+        [value, locations, weights],
+        grad_output,
+    )
     for result, grad in zip((grad_value, grad_locations, grad_weights), grads):
         result.copy_(grad)

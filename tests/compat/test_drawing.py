@@ -49,12 +49,6 @@ def test_radius_may_be_a_number_or_an_array(visualizer):
     assert all(np.array_equal(image, images[0]) for image in images)
 
 
-def test_other_radii_are_refused_as_ever(visualizer):
-    visualizer.set_image(np.zeros((32, 32, 3), np.uint8))
-    with pytest.raises(TypeError):
-        visualizer.draw_circles(np.array([16, 16]), np.array([4, 5]), (9, 9, 9))
-
-
 def test_upstream_is_changed_only_where_needed(visualizer):
     source = type(visualizer).draw_circles.__code__.co_filename
     assert ("mmlitehrnet" in source.split("/")[-3:]) == (not OLD)
