@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -31,10 +32,8 @@ MEBI = 2**20
 
 
 def _convolution(module: nn.Conv2d, x: Tensor, y: Tensor) -> int:
-    out_channels, height, width = y.shape[1:]
-    per_position = math.prod(module.kernel_size) * x.shape[1] * out_channels
-    bias = 0 if module.bias is None else out_channels
-    return (per_position // module.groups + bias) * height * width
+    bias = 0 if module.bias is None else module.bias.numel()
+    return (module.weight.numel() + bias) * y.shape[2:].numel()
 
 
 def _batch_norm(module: _BatchNorm, x: Tensor, y: Tensor) -> int:
@@ -46,19 +45,12 @@ def _elementwise(module: nn.Module, x: Tensor, y: Tensor) -> int:
 
 
 def _pooling(x: Tensor, cells: Sequence[int]) -> int:
-    def extents(size: int, cells: int) -> int:
+    extents = [
         # One more than each window has: the counter's quirk.
-        return sum(
-            math.ceil((i + 1) * size / cells) - i * size // cells + 1
-            for i in range(cells)
-        )
-
-    height, width = x.shape[2:]
-    return x.shape[1] * extents(height, cells[0]) * extents(width, cells[1])
-
-
-def _adaptive_pooling(module: nn.Module, x: Tensor, y: Tensor) -> int:
-    return _pooling(x, y.shape[2:])
+        sum(math.ceil((i + 1) * size / n) - i * size // n + 1 for i in range(n))
+        for size, n in zip(x.shape[2:], cells)
+    ]
+    return x.shape[1] * math.prod(extents)
 
 
 def _upsampling(module: nn.Module, x: Tensor, y: Tensor) -> int:
@@ -97,12 +89,8 @@ def _kernel_attention(module: KernelAttention, x: Tensor, y: Tensor) -> int:
 PAPER_COUNTERS: dict[type[nn.Module], Callable[..., int]] = {
     nn.Conv2d: _convolution,
     _BatchNorm: _batch_norm,
-    nn.ReLU: _elementwise,
-    nn.ReLU6: _elementwise,
-    nn.PReLU: _elementwise,
-    nn.LeakyReLU: _elementwise,
-    nn.ELU: _elementwise,
-    nn.AdaptiveAvgPool2d: _adaptive_pooling,
+    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.PReLU, nn.LeakyReLU, nn.ELU), _elementwise),
+    nn.AdaptiveAvgPool2d: lambda module, x, y: _pooling(x, y.shape[2:]),
     nn.Upsample: _upsampling,
     Fusion: _fusion,
     ResidualBlock: _residual_block,
@@ -170,18 +158,17 @@ def paper_flops(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
     """
     flops: dict[str, int] = {}
 
-    def hook_for(name: str, counter: Callable) -> Callable:
-        def hook(module: nn.Module, inputs: tuple, output: Tensor) -> None:
-            flops[name] = counter(module, inputs[0], output)
-
-        return hook
+    def count(
+        name: str, counter: Callable, module: nn.Module, xs: tuple, y: Tensor
+    ) -> None:
+        flops[name] = counter(module, xs[0], y)
 
     with ExitStack() as hooks:
         for name, module in model.named_modules():
-            for kind, count in PAPER_COUNTERS.items():
+            for kind, counter in PAPER_COUNTERS.items():
                 if isinstance(module, kind):
-                    hook = module.register_forward_hook(hook_for(name, count))
-                    hooks.enter_context(hook)
+                    hook = functools.partial(count, name, counter)
+                    hooks.enter_context(module.register_forward_hook(hook))
                     break
         _run(model, run)
     return flops
@@ -209,20 +196,18 @@ def multiply_accumulates(model: nn.Module, run: Callable[[], object]) -> dict[st
     def start(module: nn.Module, inputs: tuple) -> None:
         running.append([counter.get_total_flops(), 0])
 
-    def end_for(name: str) -> Callable:
-        def end(module: nn.Module, inputs: tuple, output: object) -> None:
-            before, inner = running.pop()
-            total = counter.get_total_flops() - before
-            running[-1][1] += total
-            if total > inner:
-                macs[name] = macs.get(name, 0) + (total - inner) // 2
-
-        return end
+    def end(name: str, module: nn.Module, inputs: tuple, output: object) -> None:
+        before, inner = running.pop()
+        total = counter.get_total_flops() - before
+        running[-1][1] += total
+        if total > inner:
+            macs[name] = macs.get(name, 0) + (total - inner) // 2
 
     with ExitStack() as hooks:
         for name, module in model.named_modules():
             hooks.enter_context(module.register_forward_pre_hook(start))
-            hooks.enter_context(module.register_forward_hook(end_for(name)))
+            hook = functools.partial(end, name)
+            hooks.enter_context(module.register_forward_hook(hook))
         with counter:
             _run(model, run)
     return macs
@@ -240,10 +225,6 @@ class Cost(NamedTuple):
     params: int = 0
     flops: int = 0
     macs: int = 0
-
-    def plus(self, other: Cost) -> Cost:
-        """Sum, number by number."""
-        return Cost(*(a + b for a, b in zip(self, other)))
 
 
 #: Name of a module inside the backbone -> part, first match; `\1` is the first group.
@@ -293,10 +274,10 @@ def measure(model: nn.Module, run: Callable[[], object]) -> dict[str, Cost]:
         cost = Cost(*(count.get(name, 0) for count in counts))
         if any(cost):
             part = part_of(name)
-            parts[part] = parts.get(part, Cost()).plus(cost)
+            parts[part] = Cost(*map(operator.add, parts.get(part, Cost()), cost))
     return parts
 
 
 def total(parts: dict[str, Cost]) -> Cost:
     """Sum of the costs of all parts."""
-    return functools.reduce(Cost.plus, parts.values(), Cost())
+    return Cost(*map(sum, zip(*parts.values())))

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine import Config
 from torch import nn
 
 import paper_tables
 from mmlitehrnet import LiteHRNet
-from mmlitehrnet.apis.model import config_input_size, load_config
 from mmlitehrnet.complexity import (
     Cost,
     call_on,
@@ -24,7 +22,7 @@ from mmlitehrnet.complexity import (
     part_of,
     total,
 )
-from paper_tables import DITE_CELLS, NETWORKS, SMALL, PoseNetwork, compare
+from paper_tables import DITE_CELLS, NETWORKS, PoseNetwork, compare
 from tests.models.backbones.test_lite_hrnet import NAIVE_WIDTHS, mmpose_extra
 from tests.models.backbones.test_small_hrnet import EXTRAS
 
@@ -39,21 +37,8 @@ def test_every_row_of_the_papers_tables_is_reproduced(row):
 
 
 def test_the_papers_tables_are_complete():
-    assert len(NETWORKS) == 14
-    assert len(DITE_CELLS) == 16
-    printed_at_384 = [row.name for row in NETWORKS if paper_tables.LARGE in row.printed]
-    assert len(printed_at_384) == 5
-
-
-def test_a_row_that_is_off_is_seen():
-    row = NETWORKS[1]
-    off = paper_tables.Comparison(row, SMALL, row.params, row.released[SMALL] + 0.02)
-    assert not off.agrees
-    assert not off._replace(flops=row.released[SMALL], params=row.params + 1).agrees
-    assert off._replace(flops=row.released[SMALL] + 0.009).agrees
-    large = next(row for row in NETWORKS if paper_tables.LARGE in row.printed)
-    off = paper_tables.Comparison(large, paper_tables.LARGE, large.params, 400.0)
-    assert not off.agrees
+    at_384 = [row for row in NETWORKS if paper_tables.LARGE in row.printed]
+    assert (len(NETWORKS), len(DITE_CELLS), len(at_384)) == (14, 16, 5)
 
 
 # The networks that MMPose has too: its class and arguments, the head's width.
@@ -98,32 +83,6 @@ def test_released_fusions_run_the_paths_from_branch_0_twice():
         counts = multiply_accumulates(network, call_on(network, (256, 192)))
         macs.append(sum(counts.values()) / 1e6)
     assert macs == pytest.approx([198.63, 242.35], abs=0.005)
-
-
-def convolution_macs(network, size):
-    """Multiply-accumulates of the convolution modules, each called once."""
-    flops = {}
-
-    def hook_for(name):
-        def hook(module, inputs, output):
-            kernel = module.weight[0].numel()
-            flops[name] = kernel * output[0].numel()
-
-        return hook
-
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(hook_for(name))
-    with torch.no_grad():
-        call_on(network, size)()
-    return flops
-
-
-def test_multiply_accumulates_of_a_network_of_convolutions_are_theirs():
-    network = own_network("Lite-HRNet-18").eval()
-    size = (64, 96)
-    expected = convolution_macs(network, size)
-    assert multiply_accumulates(network, call_on(network, size)) == expected
 
 
 def flops_of(module, *shape):
@@ -191,15 +150,9 @@ def test_measuring_leaves_the_network_as_it_was():
 @pytest.mark.parametrize(
     "module, part",
     [
-        ("backbone.stem.conv1.conv", "stem"),
         ("backbone.conv2", "stem"),
         ("backbone.layer1.0.conv1", "layer1"),
-        ("backbone.transition0.0.1", "transition0"),
-        ("backbone.stage0.1.layers.0.depthwise_convs.1.conv", "stage0 blocks"),
         ("backbone.stage2.0.branches.1.0.conv1", "stage2 blocks"),
-        ("backbone.stage1.0.fuse_layers.0.1.0", "stage1 fusions"),
-        ("backbone.head_layer.projects.0", "head_layer"),
-        ("head.final_layer", "head"),
         ("decode_head.convs.0.conv", "decode_head"),
     ],
 )
@@ -216,35 +169,16 @@ def test_parts_sum_up_to_the_whole():
         sum(paper_flops(network, run).values()),
         sum(multiply_accumulates(network, run).values()),
     )
-    assert list(parts) == [
-        "stem",
-        *(
-            f"{name}{i}{suffix}"
-            for i in range(3)
-            for name, suffix in (
-                ("transition", ""),
-                ("stage", " blocks"),
-                ("stage", " fusions"),
-            )
-        ),
-        "head_layer",
-        "head",
-    ]
-
-
-def test_a_config_without_a_size_is_an_error():
-    with pytest.raises(ValueError, match="input size"):
-        config_input_size(Config(dict(model=dict())))
+    kinds = ("transition{}", "stage{} blocks", "stage{} fusions")
+    stages = [kind.format(i) for i in range(3) for kind in kinds]
+    assert list(parts) == ["stem", *stages, "head_layer", "head"]
 
 
 def run_tool(monkeypatch, capsys, *args):
     monkeypatch.setattr(sys, "argv", ["complexity.py", *map(str, args)])
-    code = 0
-    try:
+    with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(ROOT / "tools/complexity.py"), run_name="__main__")
-    except SystemExit as stop:
-        code = stop.code
-    return code, capsys.readouterr()
+    return stop.value.code, capsys.readouterr()
 
 
 LITE_18 = ROOT / "configs/pose/litehrnet_18_coco_256x192.py"
@@ -292,11 +226,6 @@ def test_files_that_are_no_configs(monkeypatch, capsys, tmp_path, name, content,
     code, printed = run_tool(monkeypatch, capsys, path)
     assert code == 2
     assert re.search(f"^complexity: error: config {path}:? .*{words}", printed.err)
-
-
-def test_changes_that_do_not_fit_a_config():
-    with pytest.raises(ValueError, match=f"config {LITE_18}: --cfg-options: .*arch"):
-        load_config(LITE_18, {"model.backbone.arch.width": 1})
 
 
 @pytest.mark.parametrize("off, expected", [(0, 0), (1, 1)])
