@@ -77,9 +77,7 @@ def run():
 @pytest.mark.parametrize(
     "before, after",
     [
-        ("", ""),
         ("", "import mmpose.apis, mmseg.models"),
-        ("import mmpose.models, mmseg.models", ""),
         ("import mmseg.models", "import mmpose.models"),
     ],
 )
@@ -111,16 +109,8 @@ def test_other_libraries_of_the_family(run, before):
 
 
 @pytest.mark.parametrize(
-    "own, other", [("mmpose", "mmseg.models"), ("mmseg", "mmpose.models")]
-)
-def test_models_of_the_other_package_are_not_imported(run, own, other):
-    code = f"check({own!r}); import sys; print({other!r} in sys.modules)"
-    assert run(textwrap.dedent(OURS) + code) == "False"
-
-
-@pytest.mark.parametrize(
     "absent, present",
-    [(["mmseg"], ["mmpose"]), (["mmpose"], ["mmseg"]), (["mmpose", "mmseg"], [])],
+    [(["mmseg"], ["mmpose"]), (["mmpose", "mmseg"], [])],
 )
 def test_absent_packages(run, absent, present):
     code = f"""
@@ -140,19 +130,6 @@ def test_absent_packages(run, absent, present):
         + f"check(*{present})\n"
         + "import torch; print(LiteHRNet()(torch.rand(1, 3, 64, 64))[0].shape)\n"
     )
-
-
-def test_codec_is_registered_with_those_of_mmpose(run):
-    code = """
-    import mmlitehrnet, sys
-    assert 'mmpose.codecs' not in sys.modules
-    from mmpose.registry import KEYPOINT_CODECS
-    codec = dict(
-        type='MSRAHeatmapBlur', input_size=(192, 256), heatmap_size=(48, 64), sigma=2
-    )
-    print(type(KEYPOINT_CODECS.build(codec)).__module__)
-    """
-    assert run(code) == "mmlitehrnet.codecs.msra_heatmap_blur"
 
 
 def test_existing_config_gets_our_class(run, tmp_path):
@@ -204,6 +181,10 @@ def test_our_modules_are_in_the_dict_once_the_librarys_are(run):
         from mmpose.registry import DATASETS, MODELS
         from mmpose.utils import register_all_modules
         assert "LiteHRNet" not in MODELS.module_dict  # nothing is imported for it
+        from mmpose.registry import KEYPOINT_CODECS
+        sizes = dict(input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
+        codec = KEYPOINT_CODECS.build(dict(type="MSRAHeatmapBlur", **sizes))
+        assert type(codec).__module__ == "mmlitehrnet.codecs.msra_heatmap_blur"
         register_all_modules()
         for name in ("LiteHRNet", "DiteHRNet", "SmallHRNet"):
             assert MODELS.module_dict[name] is getattr(mmlitehrnet, name)

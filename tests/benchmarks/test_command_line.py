@@ -9,7 +9,6 @@ from benchmarks import gpu_report, inference, training
 from benchmarks.command_line import Page
 from benchmarks.timing import Timing
 
-MODULES = [inference, training, gpu_report]
 COMMON = {
     ("--out", "{file}"): "{file}: a folder is needed",
     ("--batches", "1", "0"): "must be at least",
@@ -31,11 +30,6 @@ CASES = [
     (gpu_report, ("--out", "{file}"), "{file}: a folder is needed"),
     (gpu_report, ("--limit", "0"), "0: must be at least 1"),
 ]
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_commands_of_the_help_can_be_copied(module):
-    assert all(len(line) <= 88 for line in module.__doc__.splitlines())
 
 
 @pytest.mark.parametrize("module, arguments, message", CASES)

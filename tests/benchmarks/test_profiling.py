@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from benchmarks import inference, training
+from benchmarks import inference
 from benchmarks.profiling import count_operators, node_table, operator_table
 from benchmarks.training import passes_operators
 from mmlitehrnet import DiteHRNet, LiteHRNet
@@ -62,12 +62,3 @@ def test_inference_is_profiled(runtime, tmp_path, capsys):
     for label in ("Naive Lite-HRNet-18", "Naive Lite-HRNet-18, deployed"):
         assert f"### {label}, {runtime}, 64x32, batch 1\n" in page
     assert "conv" in page.lower()
-
-
-@pytest.mark.slow
-def test_training_is_profiled(capsys):
-    arguments = ["--profile", "--device", "cpu", "--batches", "2", "--size", "64x32"]
-    assert training.main([*arguments, "--modes", "eager", *TINY]) == 0
-    page = capsys.readouterr().out
-    assert "### Naive Lite-HRNet-18, eager, batch 2\n" in page
-    assert page.count("aten::") >= 2

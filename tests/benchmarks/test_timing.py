@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.timing import Timing, interleave, machine
+from benchmarks.timing import Timing, interleave
 
 
 def test_calls_are_interleaved():
@@ -23,9 +23,3 @@ def test_calls_are_interleaved():
 
 def test_timing_of_known_times():
     assert Timing.of([1.0, 2.0, 3.0]) == Timing(2.0, 1.5, 2.5, 1.0)
-
-
-def test_machine_is_described():
-    found = machine()
-    assert {"processor", "cores", "python", "torch", "onnxruntime"} <= set(found)
-    assert all(found.values())

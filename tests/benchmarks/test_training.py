@@ -27,15 +27,6 @@ def test_steps_train_every_parameter(mode):
             assert value.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_modes_are_what_their_names_say():
-    assert len(MODES) == 12
-    for name, mode in MODES.items():
-        assert mode.compiled == ("compile" in name)
-        assert mode.channels_last == ("channels-last" in name)
-        assert (mode.precision is torch.bfloat16) == ("bf16" in name)
-        assert (mode.precision is torch.float16) == ("fp16" in name)
-
-
 @pytest.mark.slow
 def test_table_and_json(tmp_path, capsys):
     arguments = ["--batches", "2", "3", "--modes", "channels-last"]

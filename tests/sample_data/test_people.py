@@ -63,17 +63,6 @@ def test_visibility_says_what_the_picture_shows(crowds):
     assert share[2] > 0.5 and share.min() > 0.03
 
 
-def test_a_person_is_labelled_where_it_is_drawn():
-    image = np.full((160, 160, 3), (0, 255, 0), np.uint8)
-    labels = np.zeros((160, 160), np.uint8)
-    figure = people.sample_figure(np.random.default_rng(3), (80, 150), 130)
-    labelled = [7] * people.NUM_PARTS
-    people.draw_figure(crowd.Canvas(image, labels), figure, labelled)
-    assert set(np.unique(labels)) == {0, 7}
-    changed = np.abs(image.astype(int) - (0, 255, 0)).max(-1) > 15
-    assert (changed & (labels > 0)).sum() / (changed | (labels > 0)).sum() > 0.85
-
-
 # ----------------------------------------------------------------------- COCO
 
 
@@ -125,11 +114,10 @@ def test_the_truth_scores_ap_1_and_far_points_do_not(coco_folder, shift, low, hi
     assert low <= score(metric, dataset, shift)["coco/AP"] <= high
 
 
-@pytest.mark.parametrize("package", ["xtcocotools", "pycocotools"])
-def test_annotations_agree_with_each_other(coco_folder, package):
+def test_annotations_agree_with_each_other(coco_folder):
     from pycocotools import mask
+    from pycocotools.coco import COCO
 
-    COCO = pytest.importorskip(f"{package}.coco").COCO
     truth = COCO(str(coco_folder / ANNOTATIONS))
     assert len(truth.getImgIds()) == VAL
     (category,) = truth.loadCats(truth.getCatIds())

@@ -1,7 +1,5 @@
 """Generated streets and shapes: read as Cityscapes and ImageNet, with true labels."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -10,10 +8,11 @@ from sample_data import imagenet, make_cityscapes, make_imagenet, traffic
 from sample_data.cityscapes import TRAIN_ID
 from sample_data.drawing import Canvas
 from sample_data.traffic import CLASSES, ID
+from tests.running import ROOT
 
 TRAIN, VAL = 3, 12
 SIZE = (128, 256)
-REAL = Path(__file__).parents[2] / "shared/data/cityscapes/gtFine/val/frankfurt"
+REAL = ROOT.parent / "shared/data/cityscapes/gtFine/val/frankfurt"
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +95,7 @@ def test_mmsegmentation_reads_it_and_the_truth_scores_100(folder):
 
 
 @pytest.mark.parametrize("kind", traffic.VEHICLES)
-@pytest.mark.parametrize("heading", [0, 60, 90, 180])
+@pytest.mark.parametrize("heading", [0, 60])
 def test_a_vehicle_is_labelled_where_it_is_drawn(kind, heading, monkeypatch):
     # Without the shadow, which belongs to the ground.
     monkeypatch.setattr(traffic.View, "shadow", lambda *args: None)
