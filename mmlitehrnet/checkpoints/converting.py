@@ -22,27 +22,25 @@ class Conversion(NamedTuple):
         weights: The weights under the new names.
         mapped: Old name -> new name, without what wrappers put before them.
         dropped: Old name -> why it is not used.
-        finished: What was done beyond renaming, or ''.
     """
 
     layout: Layout
     weights: Weights
     mapped: dict[str, str]
     dropped: dict[str, str]
-    finished: str
 
     def report(self) -> Iterator[str]:
         """Say in lines what became of every name."""
         renamed = {old: new for old, new in self.mapped.items() if old != new}
         yield from (f"{old} -> {new}" for old, new in renamed.items())
         yield from (f"{old} dropped: {why}" for old, why in self.dropped.items())
-        yield from filter(None, (self.finished,))
         yield (
             f"layout: {self.layout.name}; names kept: "
             f"{len(self.mapped) - len(renamed)}, renamed: {len(renamed)}, dropped: "
             f"{len(self.dropped)}"
         )
-        yield from filter(None, (self.layout.note,))
+        if self.layout.note:
+            yield self.layout.note
 
 
 def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
@@ -79,8 +77,9 @@ def convert(state_dict: Mapping[str, Tensor]) -> Conversion:
             f"are not of that layout: {shorten(unknown)}"
         )
     weights = {new: old[name] for name, new in mapped.items()}
-    finished = layout.finish(old, weights) if layout.finish else ""
-    return Conversion(layout, weights, mapped, dropped, finished)
+    if layout.finish:
+        layout.finish(old, weights)
+    return Conversion(layout, weights, mapped, dropped)
 
 
 def find_layout(names: Collection[str]) -> Layout:

@@ -37,7 +37,7 @@ class Layout(NamedTuple):
         rules: What becomes of its names; the first that fits counts. Names that none
             fits are refused.
         finish: Changes the converted weights by the original ones, where renaming is
-            not all; gives a line that says what it did.
+            not all.
         note: What to know when the weights are used.
         evaluation: Regular expression of the configs that evaluate as the publisher
             does, where others fit, too.
@@ -47,20 +47,19 @@ class Layout(NamedTuple):
     folder: str
     marks: tuple[str, ...]
     rules: tuple[Rule, ...]
-    finish: Callable[[Weights, Weights], str] | None = None
+    finish: Callable[[Weights, Weights], None] | None = None
     note: str = ""
     evaluation: str = ""
 
 
-def _fold_bias(old: Weights, new: Weights) -> str:
+def _fold_bias(old: Weights, new: Weights) -> None:
     """Move the bias of the first layer of HRNet's head into its normalisation.
 
     MMSegmentation's layer has no bias before batch normalisation. Taking it off the
     running mean gives the same output; in training it cancels out.
     """
-    bias, mean = "last_layer.0.bias", "decode_head.convs.0.bn.running_mean"
-    new[mean] = new[mean] - old[bias]
-    return f"{bias} taken off {mean}"
+    mean = "decode_head.convs.0.bn.running_mean"
+    new[mean] = new[mean] - old["last_layer.0.bias"]
 
 
 def _keep(*parts: str) -> Rule:
@@ -135,7 +134,7 @@ LAYOUTS: tuple[Layout, ...] = (
         (
             _HRNET,
             Rule(r"last_layer\.0\.weight", "decode_head.convs.0.conv.weight"),
-            Rule(r"last_layer\.0\.bias", None, "folded, see below"),
+            Rule(r"last_layer\.0\.bias", None, "taken off the running mean"),
             Rule(r"last_layer\.1\.(.+)", r"decode_head.convs.0.bn.\1"),
             Rule(r"last_layer\.3\.(.+)", r"decode_head.conv_seg.\1"),
             _LOSS,

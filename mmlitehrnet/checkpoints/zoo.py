@@ -53,9 +53,7 @@ def fetch(name: str) -> tuple[Path, Path]:
     """
     known = models()
     if name not in known:
-        close = ", ".join(get_close_matches(name, known, cutoff=0.3)) or ", ".join(
-            known
-        )
+        close = ", ".join(get_close_matches(name, known, cutoff=0.3) or known)
         raise CheckpointError(f"{name!r} is not in the zoo (docs/zoo.md): {close}")
     url = known[name]["Weights"]
     suffix = Path(urlparse(url).path).suffix

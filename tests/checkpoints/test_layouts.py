@@ -184,7 +184,7 @@ def test_hrnet_semantic_segmentation(arch, prefix, tmp_path, capsys):
     for name in old:
         bare = re.escape(re.sub(r"^(module\.|model\.)*", "", name))
         assert any(re.match(rf"{bare} (->|dropped:) ", k) for k in lines)
-    assert any("last_layer.0.bias taken off" in line for line in lines)
+    assert any("last_layer.0.bias dropped: taken off" in line for line in lines)
 
 
 @pytest.mark.parametrize(
