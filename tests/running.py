@@ -16,15 +16,17 @@ from unittest import mock
 import mmengine.config.utils
 
 ROOT = Path(__file__).parents[1]
+#: What makes a run load its data in its own process.
+ONE_PROCESS = [
+    f"{part}_dataloader.{option}"
+    for part in ("train", "val", "test")
+    for option in ("num_workers=0", "persistent_workers=False")
+]
 #: What makes mim's runs short: two samples a batch, one process, each step told.
 SHORT = [
     "--cfg-options",
     "train_dataloader.batch_size=2",
-    *(f"{part}_dataloader.num_workers=0" for part in ("train", "val", "test")),
-    *(
-        f"{part}_dataloader.persistent_workers=False"
-        for part in ("train", "val", "test")
-    ),
+    *ONE_PROCESS,
     "default_hooks.logger.interval=1",
     "default_hooks.checkpoint.interval=1",
     "train_cfg.val_interval=1",

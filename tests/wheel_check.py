@@ -19,20 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.running import ROOT
+from tests.running import ONE_PROCESS, ROOT, SHORT
 
 CONFIG = "litehrnet_18_coco_256x192"
-OPTIONS = [
-    "train_cfg.max_epochs=1",
-    "train_dataloader.batch_size=2",
-    "default_hooks.logger.interval=1",
-    "default_hooks.checkpoint.interval=1",
-    *(
-        f"{part}_dataloader.{option}"
-        for part in ("train", "val", "test")
-        for option in ("num_workers=0", "persistent_workers=False")
-    ),
-]
+OPTIONS = ["train_cfg.max_epochs=1", *SHORT[1:]]
 #: No package may be compiled.
 NO_COMPILER = {"CC": "/bin/false", "CXX": "/bin/false", "PYTHONPATH": ""}
 
@@ -89,7 +79,7 @@ def main() -> None:
         log = run(mim, "train", "mmpose", config, "--cfg-options", *OPTIONS, cwd=folder)
         # The last step of the epoch, however many people were drawn.
         assert re.search(r"Epoch\(train\) \[1\]\[(\d+)/\1\]", log), log[-2000:]
-        options = [option for option in OPTIONS if option.startswith("test_")]
+        options = [option for option in ONE_PROCESS if option.startswith("test_")]
         log = run(
             mim, "test", "mmpose", config, "--checkpoint", weights, "--cfg-options",
             *options, cwd=folder,
