@@ -39,6 +39,30 @@ class Parsed(Exception):
     """Raised in the place of what would follow the parsing of options."""
 
 
+def program(words: list[str]) -> tuple[Path, list[str]] | None:
+    """The script that a command runs and what it is given; None if it is of others."""
+    name, *rest = Path(words[0]).name, *words[1:]
+    if name == "mim" and rest[0] in ("train", "test"):
+        cli = import_module(f"mim.commands.{rest[0]}").cli
+        given = cli.make_context(rest[0], rest[1:]).params
+        files = [given["config"], *filter(None, [given.get("checkpoint")])]
+        return script_of(given["package"], rest[0]), [*files, *given["other_args"]]
+    if name == "mim" and rest[0] == "run":
+        return script_of(*rest[1:3]), rest[3:]
+    if name == "python" and " ".join(rest[:2]).startswith("-m benchmarks."):
+        return ROOT / f"{rest[1].replace('.', '/')}.py", rest[2:]
+    if name == "python" and rest[0].endswith(".py"):
+        return ROOT / rest[0], rest[1:]
+    return None
+
+
+def script_of(package: str, name: str) -> Path:
+    """Find a script of a library, by the names that mim has for both."""
+    folder = Path(import_module(LIBRARIES[package]).__file__).parent
+    (script,) = (folder / ".mim/tools").rglob(f"{name}.py")
+    return script
+
+
 def check(command: Command, configs: Path) -> None:
     """Fail unless a command can be started.
 
@@ -46,45 +70,20 @@ def check(command: Command, configs: Path) -> None:
         command: The command.
         configs: Folder with `configs/`, those that the pages describe among them.
     """
-    words = command.words
-    program = Path(words[0]).name
-    if program == "make":
+    found = program(command.words)
+    if command.words[0] == "make":
         targets = re.findall(r"^(\S+):", (ROOT / "Makefile").read_text(), re.M)
-        assert set(words[1:]) <= set(targets), f"{command}: no such target"
-    elif program == "mim" and words[1] in ("train", "test"):
-        check_mim(command, configs)
-    elif program == "mim" and words[1] == "run":
-        package, name, *arguments = words[2:]
-        folder = Path(import_module(LIBRARIES[package]).__file__).parent
-        (script,) = (folder / ".mim/tools").rglob(f"{name}.py")
-        parse(script, arguments)
-    elif program == "python" and " ".join(words[1:3]).startswith("-m benchmarks."):
-        parse(ROOT / f"{words[2].replace('.', '/')}.py", words[3:])
-    elif program == "python" and words[1].endswith(".py"):
-        assert (ROOT / words[1]).is_file(), f"{command}: no such tool"
-        parse(ROOT / words[1], words[2:])
-        for word in filter(re.compile("configs/").match, words[2:]):
-            assert (configs / word).exists(), f"{command}: no such config"
-    else:
+        assert set(command.words[1:]) <= set(targets), f"{command}: no such target"
+    elif found is None:
         assert OTHERS.match(command.line), f"{command}: unknown to tests/docs/checks.py"
-
-
-def check_mim(command: Command, configs: Path) -> None:
-    """Check mim's options, those of the library's script, and the config's."""
-    _, verb, *arguments = command.words
-    cli = import_module(f"mim.commands.{verb}").cli
-    given = cli.make_context(verb, list(arguments)).params
-    module = import_module(LIBRARIES[given["package"]])
-    script = Path(module.__file__).parent / f".mim/tools/{verb}.py"
-    files = [given["config"], *filter(None, [given.get("checkpoint")])]
-    options = parse(script, [*files, *given["other_args"]])
-    path = configs / given["config"]
-    assert path.is_file(), f"{command}: no such config"
-    cfg = load(path)
-    for key in options.cfg_options or {}:
-        node = cfg
-        for part in key.split(".")[:-1]:
-            node = node[int(part)] if isinstance(node, list) else node[part]
+    else:
+        options = parse(*found)
+        for word in filter(re.compile("configs/").match, command.words):
+            assert any(configs.glob(word)), f"{command}: no such config"
+        for key in getattr(options, "cfg_options", None) or {}:
+            node = load(configs / options.config)
+            for part in key.split(".")[:-1]:
+                node = node[int(part)] if isinstance(node, list) else node[part]
 
 
 @cache

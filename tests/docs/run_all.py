@@ -19,10 +19,11 @@ import time
 from glob import glob
 from pathlib import Path
 
-from tests.docs.checks import check, write_configs
+from tests.docs.checks import check, program, write_configs
 from tests.docs.pages import Command, find_commands
-from tests.docs.setting import make_data, make_inputs
-from tests.running import ROOT
+from tests.docs.setting import make_inputs
+from tests.generated_data import make_all
+from tests.running import ONE_PROCESS, ROOT
 
 # Pattern of a command -> why it is checked, but not run.
 NOT_RUN = {
@@ -41,15 +42,10 @@ NOT_RUN = {
     r"(pre-commit|git|export|\S*python -m pytest|torchrun) ": "is not of this project",
     r"python -m benchmarks\.": "takes many minutes, needs a quiet machine",
 }
-LOADERS = [
-    f"{part}_dataloader.{option}"
-    for part in ("train", "val", "test")
-    for option in ("num_workers=0", "persistent_workers=False")
-]
 EPOCHS = ["train_cfg.max_epochs=1", "default_hooks.checkpoint.interval=1"]
 # Start of a config's path -> options that make it short.
 SHORT = {
-    "configs/": [*LOADERS, "train_dataloader.batch_size=3"],
+    "configs/": [*ONE_PROCESS, "train_dataloader.batch_size=3"],
     "configs/pose": EPOCHS,
     "configs/det": [*EPOCHS, "model.test_cfg.score_thr=0"],
     "configs/cls": [*EPOCHS, "train_dataloader.dataset.pipeline.1.scale=64"],
@@ -108,10 +104,9 @@ def run(command: Command, environment: dict[str, str]) -> float:
     """
     make_inputs(f"{command.line} {_config_text(command.words)}", Path())
     start = time.monotonic()
-    words = shortened(command.words)
-    module = ["-m", "mim"] if words[0] == "mim" else []
+    script, arguments = program(shortened(command.words))
     done = subprocess.run(
-        [sys.executable, *module, *words[1:]],
+        [sys.executable, script, *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -133,7 +128,7 @@ def main(pages: list[str]) -> int:
         folder = Path(name)
         write_configs(folder)
         (folder / "tools").symlink_to(ROOT / "tools")
-        make_data(folder)
+        make_all(folder)
         os.chdir(folder)
         seen = set()
         for command in find_commands():

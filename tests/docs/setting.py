@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import cv2
@@ -14,19 +13,9 @@ from mmengine import Config
 from mmlitehrnet import LiteHRNet
 from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.deploy.export import export_onnx
-from sample_data import (
-    make_cityscapes,
-    make_coco,
-    make_imagenet,
-    make_mpii,
-)
 from sample_data.crowd import draw_crowd
 from sample_data.output import write_image
-from tests.generated_data import add_whole_body, make_ap10k, read, write
 from tests.running import ROOT
-
-# The joints of COCO that the page on data takes for its example of five.
-FIVE_JOINTS = (0, 9, 10, 15, 16)
 
 
 def names_for(text: str) -> dict:
@@ -96,40 +85,3 @@ _MAKERS = {".pth": _save_checkpoint, ".onnx": _export, ".jpg": _draw, ".mp4": _f
 def _pose_network() -> torch.nn.Module:
     cfg = Config.fromfile(ROOT / "configs/pose/litehrnet_18_coco_256x192.py")
     return network_from_config(cfg).eval()
-
-
-def make_data(folder: Path) -> None:
-    """Small data sets of all kinds, where the configs expect them."""
-    coco = make_coco(folder / "data/coco", 4, 2, quiet=True)
-    add_whole_body(coco)
-    make_mpii(folder / "data/mpii", 4, 2, quiet=True)
-    make_ap10k(folder / "data/ap10k", 4, 2)
-    make_cityscapes(folder / "data/cityscapes", 4, 2, size=(72, 136), quiet=True)
-    make_imagenet(folder / "data/imagenet", 6, 6, size=(64, 80), quiet=True)
-    _make_five_joints(coco, folder / "data/five_joints")
-    _make_fields(folder / "data/cityscapes", folder / "data/fields")
-
-
-def _make_five_joints(coco: Path, folder: Path) -> None:
-    shutil.copytree(coco / "train2017", folder / "images")
-    content = read(coco / "annotations/person_keypoints_train2017.json")
-    for person in content["annotations"]:
-        joints = np.array(person["keypoints"]).reshape(-1, 3)[list(FIVE_JOINTS)]
-        person["keypoints"] = joints.ravel().tolist()
-        person["num_keypoints"] = int(np.count_nonzero(joints[:, 2]))
-    content["categories"][0]["keypoints"] = [str(k) for k in FIVE_JOINTS]
-    write(folder / "train.json", content)
-    write(folder / "val.json", content)
-
-
-def _make_fields(streets: Path, folder: Path) -> None:
-    for split in ("train", "val"):
-        for part in ("images", "labels"):
-            (folder / split / part).mkdir(parents=True)
-        for k, path in enumerate(sorted(streets.glob(f"leftImg8bit/{split}/*/*.png"))):
-            shutil.copy(path, folder / split / f"images/{k}.png")
-            truth = str(path).replace("leftImg8bit.png", "gtFine_labelTrainIds.png")
-            truth = truth.replace("/leftImg8bit/", "/gtFine/")
-            labels = cv2.imread(truth, cv2.IMREAD_UNCHANGED)
-            labels = np.where(labels == 255, 255, labels % 3).astype(np.uint8)
-            cv2.imwrite(str(folder / split / f"labels/{k}.png"), labels)
