@@ -81,15 +81,9 @@ def find_commands() -> list[Command]:
 
 def _logical_lines(block: Block) -> Iterator[tuple[int, str]]:
     """Lines with their continuations, and their number on the page."""
-    joined, start = "", block.line
-    for number, line in enumerate(block.text.splitlines(), block.line):
-        joined += line
-        if joined.endswith("\\"):
-            joined = joined[:-1] + " "
-            continue
-        if joined.strip():
-            yield start, joined
-        joined, start = "", number + 1
+    for match in re.finditer(r"(?:.*\\\n)*.+\n", block.text):
+        number = block.line + block.text[: match.start()].count("\n")
+        yield number, match[0].replace("\\\n", " ")
 
 
 def _substitute(line: str, variables: dict[str, str]) -> str:
