@@ -66,23 +66,30 @@ def test_layout_channels_last_changes_nothing(name):
 
 
 @needs_device
+@pytest.mark.parametrize("deployed", [False, True])
 @pytest.mark.parametrize("dtype", HALVES)
 @pytest.mark.parametrize("name", FOUR)
-def test_mixed_precision_stays_near(name, dtype):
-    """Default initialisation: chaotic weights would only show their chaos."""
+def test_half_precision_stays_near(name, dtype, deployed):
+    """Mixed, and of deployed networks as a whole.
+
+    Default initialisation: chaotic weights would only show their chaos.
+    """
     if DEVICE.type == "cpu":
         dtype = torch.bfloat16
-    torch.manual_seed(0)
-    net = FOUR[name]()
+    net = FOUR[name]().eval()
     for module in net.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.reset_parameters()
-    net = net.to(DEVICE).eval()
+    net = (switch_to_deploy(net) if deployed else net).to(DEVICE)
     x = images(2, 3, 64, 64).to(DEVICE)
     with torch.no_grad():
         expected = net(x)[0]
-        with torch.autocast(DEVICE.type, dtype):
-            found = net(x)[0]
+        if deployed:
+            found = net.to(dtype)(x.to(dtype))[0]
+            assert found.dtype == dtype
+        else:
+            with torch.autocast(DEVICE.type, dtype):
+                found = net(x)[0]
     assert found.isfinite().all()
     assert difference(found.float(), expected) < 0.1
 
@@ -117,26 +124,6 @@ def test_deployed_networks_are_equal(name):
     with torch.no_grad():
         for a, b in zip(deployed(x.to(DEVICE)), net(x)):
             assert difference(a.cpu(), b) < 1e-8
-
-
-@needs_device
-@pytest.mark.parametrize("dtype", HALVES)
-@pytest.mark.parametrize("name", FOUR)
-def test_deployed_networks_run_in_half_precision(name, dtype):
-    if DEVICE.type == "cpu":
-        dtype = torch.bfloat16
-    torch.manual_seed(0)
-    net = FOUR[name]()
-    for module in net.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            module.reset_parameters()
-    deployed = switch_to_deploy(net.eval()).to(DEVICE)
-    x = images(2, 3, 64, 64).to(DEVICE)
-    with torch.no_grad():
-        expected = deployed(x)[0]
-        found = deployed.to(dtype)(x.to(dtype))[0]
-    assert found.dtype == dtype and found.isfinite().all()
-    assert difference(found.float(), expected) < 0.1
 
 
 @needs_cuda
