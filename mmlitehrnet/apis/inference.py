@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +27,6 @@ if TYPE_CHECKING:
 DRAWINGS, RESULTS = "visualizations", "predictions"
 
 
-#: A config's ``default_scope`` -> module and class of the Inferencer. They are imported
-#: when they are needed, since each needs a library that need not be installed.
-INFERENCERS = {
-    "mmpose": (".pose", "PoseInferencer"),
-    "mmseg": (".seg", "SegInferencer"),
-}
-
-
 def open_inferencer(
     config: Config, checkpoint: str | Path, **options: Any
 ) -> PoseInferencer | SegInferencer:
@@ -52,14 +43,18 @@ def open_inferencer(
             checkpoint is missing, holds more than data or does not fit.
     """
     scope = config.get("default_scope")
-    if scope not in INFERENCERS:
-        raise ValueError(
-            f"config {config.filename} has default_scope={scope!r}; a pose estimator's "
-            "('mmpose') or a segmentor's ('mmseg') is needed"
-        )
-    module, name = INFERENCERS[scope]
-    return getattr(import_module(module, __package__), name)(
-        config, checkpoint, **options
+    # Each needs a library that need not be installed.
+    if scope == "mmpose":
+        from .pose import PoseInferencer
+
+        return PoseInferencer(config, checkpoint, **options)
+    if scope == "mmseg":
+        from .seg import SegInferencer
+
+        return SegInferencer(config, checkpoint, **options)
+    raise ValueError(
+        f"config {config.filename} has default_scope={scope!r}; a pose estimator's "
+        "('mmpose') or a segmentor's ('mmseg') is needed"
     )
 
 

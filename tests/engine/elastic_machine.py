@@ -22,7 +22,7 @@ from tests.running import ROOT
 
 
 def start(folder, first, endpoint, address, host=(), conf="", **more):
-    """Start torchrun on a machine as docs/several_machines.md does.
+    """Start torchrun on a machine as docs/several_machines.md does; give its process.
 
     Args:
         folder: Working directory of the machine; the run's is beside it.
@@ -32,9 +32,6 @@ def start(folder, first, endpoint, address, host=(), conf="", **more):
         host: What runs a command on it.
         conf: Further settings of the rendezvous.
         more: Further environment variables.
-
-    Returns:
-        Its process.
     """
     folder.mkdir(parents=True, exist_ok=True)
     command = [

@@ -133,7 +133,7 @@ def facts_of(runner: Runner) -> dict[str, Any]:
         "torch": torch.__version__,
         "mmengine": mmengine.__version__,
         "the checkpoint": path.name or None,
-        "the size of the checkpoint": path.is_file() and path.stat().st_size,
+        "the size of the checkpoint": path.stat().st_size if path.is_file() else None,
     }
     for verb in ("train", "val", "test"):
         loop = getattr(runner, f"_{verb}_loop")
