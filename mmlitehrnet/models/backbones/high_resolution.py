@@ -77,7 +77,7 @@ class HighResolutionNet(BaseModule):
         in_channels: Number of image channels.
         with_head: Whether the iterative head follows the last stage.
         out_indices: Branches whose maps are given out, 0 being the highest
-            resolution (1/4 of the image's).
+            resolution, that of the stem's map.
         conv_cfg: Config of the convolution layers, see ``mmcv.cnn``.
         norm_cfg: Config of the normalisation layers, see ``mmcv.cnn``.
         norm_eval: Whether batch normalisation keeps to its running statistics in
@@ -103,6 +103,8 @@ class HighResolutionNet(BaseModule):
     first_names: tuple[int, int] = (0, 0)
     #: Name of the blocks of a module.
     blocks_name = "layers"
+    #: Pixels of the image per pixel of the stem's map.
+    stem_stride = 4
 
     def __init__(
         self,
@@ -243,7 +245,7 @@ class HighResolutionNet(BaseModule):
     @property
     def strides(self) -> tuple[int, ...]:
         """Pixels of the image per pixel of each map, in the order of the maps."""
-        return tuple(4 * 2**i for i in self.out_indices)
+        return tuple(self.stem_stride * 2**i for i in self.out_indices)
 
     @property
     def feature_info(self) -> FeatureInfo:
@@ -253,7 +255,7 @@ class HighResolutionNet(BaseModule):
     @property
     def size_divisor(self) -> int:
         """What image sides are multiples of where all are halved without a rest."""
-        return 4 * 2 ** (len(self.stages[-1].channels) - 1)
+        return self.stem_stride * 2 ** (len(self.stages[-1].channels) - 1)
 
     @property
     def freezable(self) -> list[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -64,6 +65,23 @@ def arch_row(
     )
 
 
+#: Intel's networks for segmentation (OpenVINO Training Extensions), which have no head.
+INTEL_S = Arch(
+    (
+        StageSpec(4, (2,) * 2, "LITE", (60, 120)),
+        StageSpec(4, (2,) * 3, "LITE", (60, 120, 240)),
+    ),
+    dict(extra_stride=True),
+)
+INTEL_X = Arch(
+    tuple(
+        StageSpec(modules, (2,) * n, "LITE", (18, 60, 80, 160, 320)[:n], True, ratio)
+        for n, modules, ratio in [(2, 2, 2), (3, 4, 4), (4, 4, 8), (5, 2, 8)]
+    ),
+    dict(stem_channels=60, out_channels=60, strides=(2, 1)),
+)
+
+
 class LiteHRNet(HighResolutionNet):
     """Lite-HRNet: shuffle blocks with conditional channel weighting.
 
@@ -80,6 +98,10 @@ class LiteHRNet(HighResolutionNet):
     '18_dsc'       2, 4, 2           Dite-HRNet's DSC for the depthwise
                                      convolution
     '18_acm_dsc'   2, 4, 2           both (Dite-HRNet, Table 4)
+    's'            4, 4              as '18', of widths 60, 120, 240; maps from 1/8
+                                     on (Intel's Lite-HRNet-S)
+    'x'            2, 4, 4, 2        as '18', of widths 18, 60, 80, 160, 320; maps
+                                     from 1/2 on (Intel's Lite-HRNet-X)
     =============  ================  ==========================================
 
     Parameter names and outputs are those of MMPose 1.3.2's LiteHRNet; see
@@ -90,7 +112,8 @@ class LiteHRNet(HighResolutionNet):
             '18'.
         extra: The network as the configs of MMPose's LiteHRNet give it, in place of
             ``arch``: a dict of ``stem`` (``stem_channels``, ``out_channels``,
-            ``expand_ratio``), ``num_stages``, ``with_head`` and ``stages_spec``,
+            ``expand_ratio`` and, as in OpenVINO Training Extensions, ``strides``,
+            ``extra_stride``: see :class:`.LiteStem`), ``num_stages``, ``with_head`` and ``stages_spec``,
             which holds for each stage ``num_modules``, ``num_branches``,
             ``num_blocks``, ``module_type`` ('LITE', 'NAIVE'), ``with_fuse``,
             ``reduce_ratios``, ``num_channels``. All but ``num_modules`` and
@@ -99,7 +122,7 @@ class LiteHRNet(HighResolutionNet):
         with_head: Whether the iterative head follows the last stage. Default:
             what ``extra`` says, else True.
         out_indices: Branches whose maps are given out: 0 is 1/4 of the image's
-            size, 3 is 1/32. Fusion paths and head convolutions that no such map
+            size (of 's' 1/8, of 'x' 1/2), each further one half that. Fusion paths and head convolutions that no such map
             depends on are not built.
         conv_cfg: Config of the convolution layers, see ``mmcv.cnn``.
         norm_cfg: Config of the normalisation layers. Default: dict(type='BN').
@@ -131,7 +154,13 @@ class LiteHRNet(HighResolutionNet):
     first_branch: FirstBranch = LITE_HRNET
     stem_type: type[nn.Module] = LiteStem
     #: Arguments of the stem and their defaults; its widths are multiples of the second.
-    stem_defaults = dict(stem_channels=32, out_channels=32, expand_ratio=1)
+    stem_defaults: Mapping[str, Any] = dict(
+        stem_channels=32,
+        out_channels=32,
+        expand_ratio=1,
+        strides=(2, 2),
+        extra_stride=False,
+    )
     stem_multiple = 2
     #: Arguments of the blocks that are no part of the table.
     block_options: Mapping[str, Any] = {}
@@ -149,6 +178,8 @@ class LiteHRNet(HighResolutionNet):
         "18_acm": arch_row((2, 4, 2), "LITE_ACM"),
         "18_dsc": arch_row((2, 4, 2), "LITE_DSC"),
         "18_acm_dsc": arch_row((2, 4, 2), "LITE_ACM_DSC"),
+        "s": INTEL_S,
+        "x": INTEL_X,
     }
 
     def __init__(
@@ -183,6 +214,8 @@ class LiteHRNet(HighResolutionNet):
         )  # fmt: skip
         stem = {**self.stem_defaults, **found.stem}
         self.stem = self.stem_type(in_channels, **stem, **self.layer_cfgs)
+        self.stem_stride = math.prod(stem.get("strides", (2, 2)))
+        self.stem_stride *= 1 + stem.get("extra_stride", False)
         self.build_stages(stem["out_channels"])
 
     def make_blocks(self, stage: StageSpec) -> nn.Module:

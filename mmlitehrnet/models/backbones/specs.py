@@ -255,6 +255,11 @@ def _check_stem(stem: Mapping[str, Any], name: str, multiple: int) -> None:
     good = _is_positive(ratio) and round(width * ratio) >= 1
     right = f"a positive number that leaves a channel of {width}"
     check(good, f"{name}['expand_ratio']", right, ratio)
+    strides = stem["strides"]
+    good = isinstance(strides, (list, tuple)) and len(strides) == 2
+    good = good and all(is_int(stride) and stride in (1, 2) for stride in strides)
+    check(good, f"{name}['strides']", "two of 1 and 2", strides)
+    check_flag(f"{name}['extra_stride']", stem["extra_stride"])
 
 
 def _is_positive(value: Any) -> bool:

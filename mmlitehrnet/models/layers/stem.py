@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -70,7 +71,8 @@ class LiteStem(nn.Module):
 
     A 3x3 convolution of stride 2, then a shuffle block of stride 2: one half of
     the channels goes through 3x3 depthwise and 1x1 convolution, the other through
-    1x1, 3x3 depthwise, 1x1; concatenation and shuffle.
+    1x1, 3x3 depthwise, 1x1; concatenation and shuffle. Intel's Lite-HRNet-S and -X
+    have other strides (OpenVINO Training Extensions, whose names the options have).
 
     Args:
         in_channels: Number of image channels.
@@ -78,6 +80,8 @@ class LiteStem(nn.Module):
         out_channels: Width of the map that goes out: ``stem_channels``, or more.
         expand_ratio: Width of the second half's depthwise convolution, relative to
             ``stem_channels``.
+        strides: Strides of the convolution and of the block.
+        extra_stride: Whether a second 3x3 convolution, of stride 2, follows the first.
         conv_cfg: Config of the convolution layers.
         norm_cfg: Config of the normalisation layers.
     """
@@ -88,6 +92,8 @@ class LiteStem(nn.Module):
         stem_channels: int = 32,
         out_channels: int = 32,
         expand_ratio: float = 1,
+        strides: Sequence[int] = (2, 2),
+        extra_stride: bool = False,
         conv_cfg: dict | None = None,
         norm_cfg: dict = BN,
     ) -> None:
@@ -103,7 +109,7 @@ class LiteStem(nn.Module):
                 channels,
                 channels,
                 3,
-                stride=2,
+                stride=strides[1],
                 padding=1,
                 groups=channels,
                 conv_cfg=depthwise_cfg(conv_cfg),
@@ -112,8 +118,13 @@ class LiteStem(nn.Module):
             )
 
         self.conv1 = ConvModule(
-            in_channels, stem_channels, 3, stride=2, padding=1, **common
+            in_channels, stem_channels, 3, stride=strides[0], padding=1, **common
         )
+        self.extra_stride = extra_stride
+        if extra_stride:
+            self.conv2 = ConvModule(
+                stem_channels, stem_channels, 3, stride=2, padding=1, **common
+            )
         self.branch1 = nn.Sequential(
             depthwise(half), ConvModule(half, first, 1, **common)
         )
@@ -123,7 +134,10 @@ class LiteStem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H / 4, W / 4)."""
-        x1, x2 = self.conv1(x).chunk(2, dim=1)
+        x = self.conv1(x)
+        if self.extra_stride:
+            x = self.conv2(x)
+        x1, x2 = x.chunk(2, dim=1)
         x1 = self.branch1(x1)
         x2 = self.linear_conv(self.depthwise_conv(self.expand_conv(x2)))
         return channel_shuffle(torch.cat((x1, x2), dim=1))
@@ -132,7 +146,11 @@ class LiteStem(nn.Module):
         """Inference form, and the order of what comes out."""
         second = [self.expand_conv, self.depthwise_conv, self.linear_conv]
         branches = [list(self.branch1), second]
-        return deploy_halves(self.conv1, branches, order, form)
+        if not self.extra_stride:
+            return deploy_halves(self.conv1, branches, order, form)
+        first, order = form.chain(self.conv1, order)
+        rest, order = deploy_halves(self.conv2, branches, order, form)
+        return nn.Sequential(first, rest), order
 
 
 class DGCStem(nn.Module):

@@ -4,6 +4,7 @@ import argparse
 import copy
 import re
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import DictAction
@@ -18,6 +19,7 @@ from tests.models.backbones.reference import (
     images,
     sane_weights,
 )
+from tests.running import ROOT
 
 LITE_WIDTHS = (40, 80, 160, 320)
 NAIVE_WIDTHS = (30, 60, 120, 240)
@@ -159,6 +161,35 @@ def test_any_input_size(kind, size):
             assert y.shape[2:] == tuple(-(-side // stride) for side in size)
 
 
+@pytest.mark.parametrize("arch, strides", [("s", (8, 16, 32)), ("x", (2, 4, 8, 16, 32))])
+def test_intels_networks_give_the_maps_of_intels_code(arch, strides):
+    """Every 29th value that OpenVINO Training Extensions 2.6.0 gives on such weights."""
+    net = LiteHRNet(arch, with_head=False, out_indices=tuple(range(len(strides))))
+    assert net.strides == strides and net.size_divisor == 32
+    maps = sane_weights(net.double()).eval()(images(1, 3, 64, 96, dtype=torch.float64))
+    with np.load(ROOT / "tests/data/otx_lite_hrnet.npz") as golden:
+        for k, y in enumerate(maps):
+            expected = torch.from_numpy(golden[f"{arch}{k}"])
+            assert difference(y.flatten()[::29], expected) <= 1e-6
+
+
+@pytest.mark.parametrize("arch", "sx")
+def test_intels_files_fit_strictly(arch):
+    path = ROOT.parent / f"shared/golden/otx_lite_hrnet_{arch}.pth"
+    if not path.exists():
+        pytest.skip(f"needs {path.name} in shared")
+    branches = dict(s=3, x=5)[arch]
+    net = LiteHRNet(arch, with_head=False, out_indices=tuple(range(branches)))
+    net.load_state_dict(torch.load(path, weights_only=True), strict=True)
+    with np.load(path.with_name(f"otx_lite_hrnet_{arch}_io.npz")) as golden:
+        x, *expected = (torch.from_numpy(golden[key]) for key in golden)
+    with torch.no_grad():
+        maps = net.eval()(x)
+    assert [y.shape for y in maps] == [y.shape for y in expected]
+    if arch == "s":  # Rounding grows to this here, and to 0.5 in the larger network.
+        assert max(map(difference, maps, expected)) <= 1e-3
+
+
 def test_odd_sizes_that_mmpose_can_do_are_equal():
     ours, theirs = mmpose_twin(LiteHRNet(TINY), TINY)
     ours.eval(), theirs.eval()
@@ -226,6 +257,11 @@ BAD_ARGUMENTS = [
     (dict(extra=dict(TINY, with_head="yes")), "with_head"),
     (dict(extra=dict(TINY, stem=dict(stem_channels=33))), "stem_channels"),
     (dict(arch=dict(TINY, stem=dict(expand_ratio=1e400))), "expand_ratio"),
+    *(
+        (dict(arch=dict(TINY, stem=dict(strides=strides))), "strides")
+        for strides in [2, (2,), (2, 3), (True, 2)]
+    ),
+    (dict(arch=dict(TINY, stem=dict(extra_stride=2))), "extra_stride"),
     (dict(arch=stages(num_modules=(1, 1))), "num_modules"),
     (dict(extra=stages(num_modules=(0, 1, 1))), "num_modules"),
     (dict(extra=stages(num_blocks=(2, 2, 2.5))), "num_blocks"),

@@ -48,6 +48,10 @@ NETWORKS = {
     **{kind: lite(kind) for kind in LiteHRNet.block_types if kind != "NAIVE"},
     **{kind: naive(kind) for kind in NaiveLiteHRNet.block_types},
     "three blocks": lambda **kwargs: LiteHRNet(extra=table("LITE", 3), **kwargs),
+    "Intel's stem": lambda **kwargs: LiteHRNet(
+        extra=table("LITE") | dict(stem=dict(strides=(2, 1), extra_stride=True)),
+        **kwargs,
+    ),
     "DITE": dite("window"),
     "DITE official": dite("official"),
     "SMALL": small("nearest"),
