@@ -15,6 +15,10 @@
 #                      convert pose and segmentation networks by mmdeploy 1.3.1
 #   make ncnn-check    export pose and segmentation networks to ncnn, and run them there
 #   make rtmlib-check  run exported recipes in rtmlib, on photographs
+#   make browser-check run the page of examples/browser in Chromium
+#   make litert-check  convert the networks to LiteRT, and run them there
+#   make coreml-check STACK=reference
+#                      convert the networks to Core ML
 #   make machines-check
 #                      train on two hosts that fail (network namespaces: needs root)
 # `STACK=reference` takes the environment of torch 2.1 and compiled mmcv for any target.
@@ -24,7 +28,7 @@ VENV := .venv$(if $(filter-out default,$(STACK)),-$(STACK))
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-seg test test-fast docs-check own-data-check wheel-check mmdeploy-check ncnn-check rtmlib-check machines-check lint format env clean
+.PHONY: help demo demo-seg test test-fast docs-check own-data-check wheel-check mmdeploy-check ncnn-check rtmlib-check browser-check litert-check coreml-check machines-check lint format env clean
 
 help:
 	@sed -n '1,/^SHELL/{/^#/s/^# \{0,1\}//p}' Makefile
@@ -62,6 +66,16 @@ ncnn-check: env
 
 rtmlib-check: env
 	python -m tests.rtmlib_check
+
+browser-check: env
+	python -m tests.browser_check
+
+litert-check: env
+	@bash requirements/make_env.sh .venv-litert litert
+	python -m tests.litert_check .venv-litert/bin/python
+
+coreml-check: env
+	python -m tests.coreml_check
 
 machines-check: env
 	python -m tests.machines_check

@@ -9,6 +9,7 @@
 # default    today's versions, all of them wheels, by uv if it is there and else by pip.
 # reference  the versions that OpenMMLab tested with. mmcv is a prebuilt one where mim
 #            finds one, and is compiled where not (7 minutes on two cores).
+# litert     a converter of ONNX files and LiteRT, for `make litert-check`.
 #
 # Environment variables, all optional:
 #   PYTHON          a CPython of the stack's versions
@@ -21,6 +22,7 @@ set -euo pipefail
 stacks='
 default    3.13,3.12,3.11  constraints.txt
 reference  3.11            constraints-reference.txt
+litert     3.13,3.12       litert.txt
 '
 # To be raised when a change below must make environments anew.
 recipe=3
@@ -57,6 +59,7 @@ find_python() {
 found=$(find_python)
 read -r version python <<<"$found"
 lists=("$here/$pins" "$here/stack.txt" "$here/tests.txt" "$here/lint.txt")
+[ "$stack" = litert ] && lists=("$here/$pins")
 key=$( (echo "recipe $recipe" && cat "${lists[@]}" "$here"/*.pth) | sha256sum | cut -c1-12)
 env=$root/py${version/./}-$key
 
@@ -99,6 +102,13 @@ make_reference() {
         "$env/bin/mim" install "${quiet[@]}" --no-build-isolation mmcv
     step 3/3 "all others"
     install --no-build-isolation -r "$here/stack.txt" -r "$here/tests.txt"
+}
+
+make_litert() {
+    "$python" -m venv "$env"
+    install pip
+    step 1/1 "onnx2tf, LiteRT and its quantizer (0.7 GB)"
+    install -r "$here/$pins"
 }
 
 # One maker at a time; a second one waits and finds the result.

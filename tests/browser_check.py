@@ -120,11 +120,13 @@ def people(data: Path) -> list[dict[str, Any]]:
             x, y, width, height = person["bbox"]
             (file,) = data.glob(f"*/{image['file_name']}")
             found.append(dict(file=str(file), box=[x, y, x + width, y + height]))
-    return [dict(found[0], box=None), *found]
+    return [*found, dict(found[0], box=None)]
 
 
-def write_camera(path: Path, image: np.ndarray) -> np.ndarray:
-    """Write a film of a still image; return the image as it is there."""
+def write_camera(path: Path, shown: dict[str, Any]) -> np.ndarray:
+    """Write a film of a still person; return the picture as it is there."""
+    left, top, right, bottom = map(int, shown["box"])
+    image = cv2.imread(shown["file"])[max(top, 0) : bottom, max(left, 0) : right]
     height, width = (side // 2 * 2 for side in image.shape[:2])
     frame = cv2.cvtColor(image[:height, :width], cv2.COLOR_BGR2YUV_I420)
     head = f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420\n"
@@ -193,7 +195,7 @@ def check(folder: Path, demo: bool, out: Path) -> bool:
     if run_tool("export_onnx", config, weights, "--out", folder / "model.onnx"):
         return False
     images, out_file = people(data), out / "page.png"
-    still = write_camera(folder / "camera.y4m", cv2.imread(images[1]["file"]))
+    still = write_camera(folder / "camera.y4m", images[0])
     pages = browse(
         folder,
         [Quiet, Isolated],
