@@ -87,7 +87,8 @@ class OfVectors(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, 1, 1) to (N, C', 1, 1)."""
-        return super().forward(x.flatten(1))[..., None, None]
+        y = super().forward(x.flatten(1))
+        return y.view(-1, y.shape[1], 1, 1)
 
 
 def _of_vectors(layer: nn.Module) -> nn.Module:

@@ -35,12 +35,6 @@ def _channel_attention(
     )
 
 
-def _softmax_mask(mask: Tensor) -> Tensor:
-    """Softmax of (N, 1, H, W) over all positions."""
-    softmax = mask.flatten(2).softmax(dim=2)
-    return softmax.view(-1, 1, mask.shape[2], mask.shape[3])  # ncnn has no view_as.
-
-
 def _num_pooled(size: int, cells: int, like: Tensor) -> Tensor:
     """How many of ``size`` positions adaptive pooling puts in each of its cells."""
     cell = torch.arange(cells, device=like.device)
@@ -112,8 +106,19 @@ CONTEXT_POOLING: dict[str, Callable[[Tensor, Tensor, tuple[int, int]], Tensor]] 
 }
 
 
-def masked_sums(x: Tensor, mask: Tensor, size: tuple[int, int], pooling: str) -> Tensor:
-    """Pool a map by a mask, see :data:`CONTEXT_POOLING`."""
+def masked_sums(
+    x: Tensor, logits: Tensor, size: tuple[int, int], pooling: str
+) -> Tensor:
+    """Pool a map by a mask, see :data:`CONTEXT_POOLING`.
+
+    Args:
+        x: Map of shape (N, C, H, W).
+        logits: Logits of the mask, (N, 1, H, W) or (N, 1, H * W).
+        size: Output cells (h, w).
+        pooling: Key of :data:`CONTEXT_POOLING`.
+    """
+    flat = logits if logits.dim() == 3 else logits.flatten(2)
+    mask = flat.softmax(dim=2).view(-1, 1, x.shape[2], x.shape[3])
     return CONTEXT_POOLING[pooling](x, mask, size)
 
 
@@ -132,18 +137,20 @@ class ProductMask(nn.Module):
         self.weight = nn.Parameter(weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, 1, H, W)."""
-        return (self.weight @ x.flatten(2)).view(-1, 1, x.shape[2], x.shape[3])
+        """Map (N, C, H, W) to (N, 1, H * W)."""
+        return self.weight @ x.flatten(2)
 
 
 def deploy_mask(conv: nn.Module, half: ChannelOrder, form: Form) -> nn.Module:
-    """Inference form of a convolution that gives the logits of a mask.
+    """Inference form of a convolution that gives the logits (N, 1, H * W) of a mask.
 
     Where nothing is in ONNX Runtime's blocked layout, a convolution would have the map
     brought into it.
     """
     logits: Any = form.chain(conv, half, half.natural(1))[0]
-    return ProductMask(logits.weight.flatten(1)) if form.splits else logits
+    if form.splits:
+        return ProductMask(logits.weight.flatten(1))
+    return nn.Sequential(logits, nn.Flatten(2))
 
 
 class DenseContextModeling(nn.Module):
@@ -192,7 +199,7 @@ class DenseContextModeling(nn.Module):
         *higher, lowest = xs if self.reorder is None else self.reorder(xs)
         size = size_of(lowest)
         pooled = [
-            masked_sums(y, _softmax_mask(conv(x)), size, self.pooling)
+            masked_sums(y, conv(x), size, self.pooling)
             for x, y, conv in zip(xs, higher, self.conv_mask)
         ]
         weights = self.channel_attention(torch.cat([*pooled, lowest], dim=1))
@@ -266,7 +273,7 @@ class DeployedGlobalContext(nn.Module):
     """The inference form of global context modeling.
 
     Args:
-        mask: Maps (N, C, H, W) to the logits of a mask (N, 1, H, W).
+        mask: Maps (N, C, H, W) to the logits of a mask (N, 1, H * W).
         attention: Maps sums (N, C, 1, 1) to weights.
         scale: Scale (C,) of the normalisation.
         bias: Bias (C,) of the normalisation.
@@ -291,9 +298,10 @@ class DeployedGlobalContext(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H, W)."""
-        mask = _softmax_mask(self.mask(x))
+        mask = self.mask(x).softmax(dim=2)
         if self.multiplies:
-            sums = (x.flatten(2) @ mask.flatten(2).transpose(1, 2))[..., None]
+            sums = (x.flatten(2) @ mask.transpose(1, 2))[..., None]
         else:
+            mask = mask.view(-1, 1, x.shape[2], x.shape[3])  # ncnn has no view_as.
             sums = F.adaptive_avg_pool2d(x * mask, 1) * (x.shape[2] * x.shape[3])
         return x * (self.attention(sums) * self.scale) + self.bias

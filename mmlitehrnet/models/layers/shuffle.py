@@ -50,7 +50,7 @@ class ChannelShuffle(nn.Module):
 
 
 def interleave(*maps: Tensor) -> Tensor:
-    """Concatenate maps of equal shape and shuffle, each one a group, in one copy.
+    """Concatenate maps of equal shape and shuffle, each one a group.
 
     Args:
         *maps: G maps of shape (N, C, H, W).
@@ -61,6 +61,11 @@ def interleave(*maps: Tensor) -> Tensor:
     """
     if torch.jit.is_tracing():  # OpenVINO knows the shuffle, and is slow otherwise.
         return channel_shuffle(torch.cat(maps, dim=1), len(maps))
+    return interleave_in_one_copy(*maps)
+
+
+def interleave_in_one_copy(*maps: Tensor) -> Tensor:
+    """:func:`interleave`, in files of it too, which ONNX Runtime computes faster."""
     return torch.stack(maps, dim=2).flatten(1, 2)
 
 
@@ -71,6 +76,8 @@ class ChannelSplitBlock(nn.Module):
     :meth:`transform` says what they do with the second halves.
     """
 
+    interleave = staticmethod(interleave)
+
     def transform(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Map the second halves (N, C_i / 2, H_i, W_i) to maps of the same shapes."""
         raise NotImplementedError
@@ -79,7 +86,7 @@ class ChannelSplitBlock(nn.Module):
         """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
         halves = [x.chunk(2, dim=1) for x in xs]
         changed = self.transform([half[1] for half in halves])
-        return [interleave(half[0], y) for half, y in zip(halves, changed)]
+        return [self.interleave(half[0], y) for half, y in zip(halves, changed)]
 
     def deploy(
         self, orders: list[ChannelOrder], form: Form
@@ -103,6 +110,7 @@ class ChannelSplitBlock(nn.Module):
             orders = [order.shuffled(half) for order, half in zip(orders, results)]
             return nn.Sequential(*parts.values()), orders
         block = copy.deepcopy(self)
+        block.interleave = interleave_in_one_copy
         for name, part in parts.items():
             setattr(block, name, part)
         return block, orders
