@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def gaussian_filter(heatmaps: Tensor, size: int) -> Tensor:
@@ -25,18 +25,20 @@ def gaussian_filter(heatmaps: Tensor, size: int) -> Tensor:
         heatmaps: Heatmaps; those without a positive value stay as they are.
         size: Size of OpenCV's kernel in cells, odd.
     """
-    half = size // 2
+    radius = size // 2
     # By pairs of the same distance from the middle.
-    middle, *weights = cv2.getGaussianKernel(size, 0).ravel()[half:].tolist()
+    middle, *weights = cv2.getGaussianKernel(size, 0).ravel()[radius:].tolist()
     smooth = heatmaps
     for axis in (2, 3):
         # Not by `pad`, from which the exporter makes operators that lose the sizes.
-        margin, length = [smooth.narrow(axis, 0, 1) * 0] * half, smooth.shape[axis]
+        margin, length = [smooth.narrow(axis, 0, 1) * 0] * radius, smooth.shape[axis]
         padded = torch.cat([*margin, smooth, *margin], dim=axis)
         smooth = smooth * middle
         for k, weight in enumerate(weights, 1):
-            before = padded.narrow(axis, half - k, length)
-            smooth = smooth + (before + padded.narrow(axis, half + k, length)) * weight
+            before = padded.narrow(axis, radius - k, length)
+            smooth = (
+                smooth + (before + padded.narrow(axis, radius + k, length)) * weight
+            )
     highest = heatmaps.amax((2, 3), keepdim=True)
     scaled = smooth * (highest / smooth.amax((2, 3), keepdim=True))
     return torch.where(highest > 0, scaled, heatmaps)
@@ -205,12 +207,12 @@ def decode_simcc(maps: Sequence[Tensor], codec: Any) -> Decoded:
         codec: MMPose's ``SimCCLabel``.
 
     Returns:
-        As the others; the score is the lower one of the two values.
+        As the others, in pixels; the score is the lower one of the two values.
     """
     scores = torch.minimum(*(values.amax(2) for values in maps))
     bins = torch.stack([values.argmax(2) for values in maps], dim=-1).float()
     bins = torch.where((scores > 0)[..., None], bins, -torch.ones_like(bins))
-    return bins, scores, [side * codec.simcc_split_ratio for side in codec.input_size]
+    return bins / codec.simcc_split_ratio, scores, codec.input_size
 
 
 class Codec(NamedTuple):
@@ -258,73 +260,3 @@ def find_codec(codec: Any) -> Codec:
     known = sorted({row.name for row in CODECS})
     what = f"{name} with {given}" if rows else f"{name}, but those of {known}"
     raise ValueError(f"keypoints of codec {what} cannot be decoded in the file")
-
-
-class Decoder(nn.Module):
-    """What follows a pose network: flip test and decoding.
-
-    Args:
-        codec: MMPose's codec.
-        use_udp: Whether crops reach from the first pixel's centre to the last one's.
-        flip_indices: For each keypoint, the one that it is when the image is flipped,
-            if the second half of the batch is the mirrored first; else None.
-        shift_heatmap: Whether to move the mirrored heatmaps by one cell.
-        keypoint_indices: Which of the network's keypoints are given, or None for all.
-
-    Raises:
-        ValueError: If the codec cannot be exported.
-    """
-
-    def __init__(
-        self,
-        codec: Any,
-        use_udp: bool = False,
-        flip_indices: Sequence[int] | None = None,
-        shift_heatmap: bool = False,
-        keypoint_indices: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.codec, self.row = codec, find_codec(codec)
-        self.ends = int(self.row.centers), int(use_udp)
-        self.shift_heatmap = shift_heatmap
-        self.flip_indices = flip_indices
-        self.keypoint_indices = keypoint_indices
-
-    def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Find keypoints (N, K, 2) in pixels of the crop, and scores (N, K).
-
-        Args:
-            *maps: Heatmaps (N, K, H, W), or SimCC's vectors (N, K, W) and (N, K, H);
-                (2N, ...) each with flip test.
-        """
-        if self.flip_indices is not None:
-            maps = self.average(*maps)
-        cells, scores, size = self.row.decode(maps, self.codec)
-        # MMPose places a cell relative to the region, which ends at the centre of the
-        # last pixel of UDP's crops.
-        pixels = [
-            cells[..., k] / (side - self.ends[0]) * (side * stride - self.ends[1])
-            for k, (side, stride) in enumerate(zip(size, self._strides()))
-        ]
-        points = torch.stack(pixels, dim=-1)
-        if self.keypoint_indices is not None:
-            indices = torch.tensor(self.keypoint_indices, device=points.device)
-            points, scores = points[:, indices], scores[:, indices]
-        return points, scores
-
-    def _strides(self) -> list[float]:
-        """Pixels of the crop for each cell, along its width and its height."""
-        codec = self.codec
-        if hasattr(codec, "simcc_split_ratio"):
-            return [1 / codec.simcc_split_ratio] * 2
-        return [a / b for a, b in zip(codec.input_size, codec.heatmap_size)]
-
-    def average(self, first: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        """Average maps (2N, ...) over the crops and their mirror images."""
-        plain, mirrored = first.chunk(2)
-        mirrored = mirrored.flip(-1)
-        if self.shift_heatmap:
-            mirrored = torch.cat((mirrored[..., :1], mirrored[..., :-1]), dim=-1)
-        halves = [(plain, mirrored), *(maps.chunk(2) for maps in rest)]
-        indices = torch.tensor(self.flip_indices, device=first.device)
-        return tuple((one + other[:, indices]) * 0.5 for one, other in halves)

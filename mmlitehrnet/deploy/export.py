@@ -13,17 +13,16 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
-from ..models.backbones.arguments import check_count, check_flag, is_int
+from ..models.backbones.arguments import check, check_count, check_flag, is_int
 from ..models.backbones.high_resolution import HighResolutionNet
 from ..models.deployed.form import find_form
-from ..models.layers.context_modeling import DenseContextModeling
 from ..models.layers.dynamic_conv import DynamicConv2d
 from .comparison import Difference, compare, random_images
 from .model import deploy_model, find_backbone
 from .pose import has_decoder, read_surroundings
 from .quantization import check_precision, quantize, split_images
 from .rtmlib import adapt_to_rtmlib
-from .surrounding import describe, surround
+from .surrounding import Preparation, describe, surround
 from .tracing import MIN_OPSET, check_opset, trace_to_onnx
 
 #: Precision -> largest relative difference that is expected. In int8 it depends on the
@@ -96,53 +95,33 @@ def check_arguments(
 ) -> None:
     """Raise the errors of :func:`export_onnx` that arguments of its cause."""
     check_opset(opset)
-    if backbone.deploy:
-        raise ValueError(
-            "the model's backbone has been switched to deploy: export the trained "
-            "one, which is switched to the target's form"
-        )
+    right = "as it was trained: it is switched to the target's form here"
+    check(not backbone.deploy, "the model's backbone", right, "a deployed one")
     if target is not None:
         find_form(target, backbone)  # which knows it
     check_count("batch_size", batch_size)
     check_flag("dynamic_batch", dynamic_batch)
     check_flag("dynamic_size", dynamic_size)
-    if not isinstance(input_size, (list, tuple)) or not all(map(is_int, input_size)):
-        raise TypeError(
-            "input_size must be a tuple of a height and a width in pixels, got "
-            f"{input_size!r}"
+    good = isinstance(input_size, (list, tuple)) and len(input_size) == 2
+    good = good and all(is_int(side) and side > 0 for side in input_size)
+    right = "a height and a width in pixels, two positive ints"
+    check(good, "input_size", right, input_size)
+    if dynamic_size:
+        divisor = backbone.size_divisor
+        good = all(side % divisor == 0 for side in input_size)
+        right = f"multiples of {divisor} for dynamic_size"
+        check(good, "input_size", right, tuple(input_size))
+        right = "a runtime for dynamic_size: trained networks pool to computed sizes"
+        check(target is not None, "target", right, target)
+        pooling = getattr(backbone, "block_options", {}).get("context_pooling")
+        right = "'window' for dynamic_size: the other cuts maps into runs of a length"
+        check(pooling != "official", "context_pooling", right, pooling)
+    if dynamic_batch and any(isinstance(m, DynamicConv2d) for m in backbone.modules()):
+        right = (
+            "a runtime for dynamic_batch: trained, it has as many channel groups of "
         )
-    if len(input_size) != 2 or min(input_size) < 1:
-        raise ValueError(
-            f"input_size must be a height and a width in pixels, got {input_size}"
-        )
-    divisor = backbone.size_divisor
-    if dynamic_size and any(side % divisor for side in input_size):
-        raise ValueError(
-            f"input_size must hold multiples of {divisor} for dynamic_size, got "
-            f"{tuple(input_size)}"
-        )
-    if target is None and dynamic_size:
-        raise ValueError(
-            "dynamic_size needs a target: the trained network pools to a size that it "
-            "computes, which ONNX has no operator for"
-        )
-    if target is None and dynamic_batch and _has(backbone, DynamicConv2d):
-        raise ValueError(
-            "dynamic_batch needs a target for networks with dynamic convolution: the "
-            "trained one has as many channel groups as samples"
-        )
-    if dynamic_size and any(
-        isinstance(part, DenseContextModeling) and part.pooling == "official"
-        for part in backbone.modules()
-    ):
-        raise ValueError(
-            "dynamic_size cannot be exported with context_pooling='official', which "
-            "cuts maps into runs of a fixed length"
-        )
-
-
-def _has(net: nn.Module, *kinds: type[nn.Module]) -> bool:
-    return any(isinstance(part, kinds) for part in net.modules())
+        right += "dynamic convolution as samples"
+        check(target is not None, "target", right, target)
 
 
 def export_onnx(
@@ -212,10 +191,8 @@ def export_onnx(
         backbone, input_size, batch_size, dynamic_batch, dynamic_size, opset, target
     )
     check_precision(precision, target, model, rtmlib)
-    if calibration is not None and precision != "int8":
-        raise ValueError(
-            f"calibration is for precision='int8', got precision={precision!r}"
-        )
+    good = calibration is None or precision == "int8"
+    check(good, "precision", "'int8' where calibration is given", precision)
     pose = None
     if has_decoder(model) and hasattr(model, "cfg") and not network_only:
         size = None if dynamic_size else input_size
@@ -228,12 +205,17 @@ def export_onnx(
     before = None
     if rtmlib:
         before, pose = adapt_to_rtmlib(pose, backbone.in_channels), None
-    shapes = _shapes(backbone, input_size, batch_size, dynamic_batch, dynamic_size)
-    crops = [random_images(shape) for shape in shapes]
-    batches = crops
+    # It is exported with the first shape, and compared on both.
+    shapes = [(batch_size, backbone.in_channels, *input_size)]
+    if varies := dynamic_batch or dynamic_size:
+        larger = [side + backbone.size_divisor * dynamic_size for side in input_size]
+        count = batch_size + 2 * dynamic_batch
+        shapes.append((count, backbone.in_channels, *larger))
+    batches = crops = [random_images(shape) for shape in shapes]
     if pose is not None:
+        prepare = Preparation(pose, backbone.in_channels)
         crops = [x.sigmoid() * 255 for x in crops]
-        batches = [pose.before(backbone.in_channels)(x) for x in crops]
+        batches = [prepare(x) for x in crops]
     if precision == "int8":
         given = calibration() if callable(calibration) else calibration
         samples = split_images(given, batches[0].shape)
@@ -247,7 +229,6 @@ def export_onnx(
         trained = Network(model, before).eval()
         deployed = trained
         if target is not None:
-            varies = dynamic_batch or dynamic_size
             form = replace(
                 find_form(target, backbone, None if varies else len(batches[0])),
                 dynamic_batch=dynamic_batch,
@@ -265,7 +246,7 @@ def export_onnx(
             quantize(part, samples, target)
             samples = samples[:_NUM_COMPARED]
             difference = compare(trained, part, samples)
-            crops = [pose.crops(x)[:batch_size] for x in samples] if pose else []
+            crops = [prepare.crops(x)[:batch_size] for x in samples] if pose else []
         if pose is not None:
             found = surround(part, pose, trained, crops, axes, opset)
             difference = difference.worse(found)
@@ -273,23 +254,6 @@ def export_onnx(
         if difference.within(tolerance):
             os.replace(part, path)
     return difference
-
-
-def _shapes(
-    backbone: HighResolutionNet,
-    input_size: Sequence[int],
-    batch_size: int,
-    dynamic_batch: bool,
-    dynamic_size: bool,
-) -> list[tuple[int, ...]]:
-    """Shapes that a file is compared on; it is exported with the first."""
-    shapes = [(batch_size, backbone.in_channels, *input_size)]
-    if dynamic_batch or dynamic_size:
-        larger = backbone.size_divisor * dynamic_size
-        sides = (side + larger for side in input_size)
-        count = batch_size + 2 * dynamic_batch
-        shapes.append((count, backbone.in_channels, *sides))
-    return shapes
 
 
 def _trace(
@@ -306,8 +270,8 @@ def _trace(
         size = tuple(images.shape[2:])
         if all(side % divisor == 0 for side in size):
             raise
+        # ONNX has no operator for what adaptive pooling does then.
         raise ValueError(
-            "the network pools maps to sizes that theirs are no multiples of, "
-            "which ONNX has no operator for: input_size must hold multiples of "
-            f"{divisor}, got {size}"
+            f"input_size must hold multiples of {divisor} for a network that pools its "
+            f"maps, got {size}"
         ) from error

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from .decoding import Decoder, find_codec
+from .decoding import find_codec
 
 #: Steps of a test pipeline whose work the runner does, leaves to whoever reads the
 #: image, or that do nothing without an annotation.
@@ -48,58 +47,6 @@ class Surroundings(NamedTuple):
     flip_indices: tuple[int, ...] | None
     shift_heatmap: bool
     keypoint_indices: tuple[int, ...] | None
-
-    def before(self, channels: int) -> Preparation:
-        """What the crops pass before a network of so many channels."""
-        mirrors = self.flip_indices is not None
-        return Preparation(self.mean, self.std, channels == 3 and not self.rgb, mirrors)
-
-    def crops(self, images: Tensor) -> Tensor:
-        """The crops (N, C, H, W) that are normalised to images."""
-        before = self.before(images.shape[1])
-        crops = images * before.std + before.mean
-        return crops[:, [2, 1, 0]] if before.swaps else crops
-
-    def after(self) -> Decoder:
-        """What the network's maps pass."""
-        return Decoder(
-            self.codec,
-            self.use_udp,
-            self.flip_indices,
-            self.shift_heatmap,
-            self.keypoint_indices,
-        )
-
-
-class Preparation(nn.Module):
-    """Normalises crops, and mirrors them for the flip test.
-
-    The first convolution pads normalised images with zeros, so this is not folded into
-    it.
-
-    Args:
-        mean: Mean of each channel of the network's images, or of all.
-        std: Standard deviation, likewise.
-        swaps: Whether the network's channels are blue, green, red.
-        mirrors: Whether the mirrored crops follow.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(
-        self, mean: Sequence[float], std: Sequence[float], swaps: bool, mirrors: bool
-    ) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
-        self.register_buffer("std", torch.tensor(std)[:, None, None])
-        self.swaps, self.mirrors = swaps, mirrors
-
-    def forward(self, crops: Tensor) -> Tensor:
-        """Map crops (N, C, H, W), red, green, blue, 0 to 255, to (N or 2N, C, H, W)."""
-        images = crops[:, [2, 1, 0]] if self.swaps else crops
-        images = (images - self.mean) / self.std
-        return torch.cat((images, images.flip(-1))) if self.mirrors else images
 
 
 def has_decoder(model: nn.Module) -> bool:
@@ -141,13 +88,18 @@ def read_surroundings(
             "a network with SimCC is for images of one size: input_size must be "
             f"{tuple(affine.input_size[::-1])}, got {size[::-1]}"
         )
+    divisor = getattr(model.data_preprocessor, "pad_size_divisor", 1)
+    if any(side % divisor for side in size):
+        raise _refusal(
+            f"data_preprocessor.pad_size_divisor={divisor} for images {size}"
+        )
     meta = getattr(model, "dataset_meta", None) or model.metainfo or {}
     chosen = test_cfg.get("output_keypoint_indices")
     return Surroundings(
         input_size=size,
         padding=float(box.padding),
         use_udp=bool(affine.use_udp),
-        **_normalisation(model.data_preprocessor, size),
+        **normalisation(model.data_preprocessor),
         codec=codec,
         flip_indices=_flip_indices(test_cfg, meta, flip_test, is_simcc),
         shift_heatmap=not is_simcc and bool(test_cfg.get("shift_heatmap", False)),
@@ -198,21 +150,11 @@ def _steps(config: Any) -> tuple[Any, Any]:
             )
         steps[name] = step
     box, affine = "GetBBoxCenterScale", "TopdownAffine"
-    order = [name for name in steps if name in (box, affine)]
-    if order != [box, affine]:
+    if [name for name in steps if name in (box, affine)] != [box, affine]:
         raise _refusal(f"a test pipeline of {list(steps)}, without {box}, {affine}")
     if steps.get("LoadImage", {}).get("to_float32"):
         raise _refusal("LoadImage(to_float32=True) in its test pipeline")
     return TRANSFORMS.build(steps[box]), TRANSFORMS.build(steps[affine])
-
-
-def _normalisation(preprocessor: Any, size: tuple[int, ...]) -> dict[str, Any]:
-    divisor = getattr(preprocessor, "pad_size_divisor", 1)
-    if any(side % divisor for side in size):
-        raise _refusal(
-            f"data_preprocessor.pad_size_divisor={divisor} for images {size}"
-        )
-    return normalisation(preprocessor)
 
 
 def normalisation(preprocessor: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from onnx.compose import add_prefix, merge_models
 from torch import Tensor, nn
 
 from .comparison import Difference, compare_outputs, open_file
+from .decoding import find_codec
 from .pose import Surroundings, normalisation
 from .runner import METADATA_KEY
 from .tracing import INPUT, write_onnx
@@ -25,6 +26,89 @@ from .tracing import INPUT, write_onnx
 OUTPUTS = ("keypoints", "scores")
 #: Largest distance, in pixels of the crop, of decoded keypoints from MMPose's.
 LARGEST_DISTANCE = 0.01
+
+
+class Preparation(nn.Module):
+    """What crops pass before a network: they are normalised, and mirrored too.
+
+    The first convolution pads normalised images with zeros, so this is not folded into
+    it.
+
+    Args:
+        pose: What surrounds the network.
+        channels: Channels of the network's images.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, pose: Surroundings, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(pose.mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(pose.std)[:, None, None])
+        self.swaps = channels == 3 and not pose.rgb
+        self.mirrors = pose.flip_indices is not None
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Map crops (N, C, H, W), red, green, blue, 0 to 255, to (N or 2N, C, H, W)."""
+        images = crops[:, [2, 1, 0]] if self.swaps else crops
+        images = (images - self.mean) / self.std
+        return torch.cat((images, images.flip(-1))) if self.mirrors else images
+
+    def crops(self, images: Tensor) -> Tensor:
+        """The crops (N, C, H, W) that are normalised to images."""
+        crops = images * self.std + self.mean
+        return crops[:, [2, 1, 0]] if self.swaps else crops
+
+
+class Decoder(nn.Module):
+    """What follows a pose network: flip test and decoding.
+
+    Args:
+        pose: What surrounds the network.
+    """
+
+    def __init__(self, pose: Surroundings) -> None:
+        super().__init__()
+        self.pose, self.codec = pose, find_codec(pose.codec)
+        #: Pixels by which maps, and crops, end before their last one's edge.
+        self.ends = int(self.codec.centers), int(pose.use_udp)
+        pixels = pose.codec.input_size
+        cells = getattr(pose.codec, "heatmap_size", pixels)  # SimCC gives pixels.
+        self.strides = [a / b for a, b in zip(pixels, cells)]
+
+    def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Find keypoints (N, K, 2) in pixels of the crop, and scores (N, K).
+
+        Args:
+            *maps: Heatmaps (N, K, H, W), or SimCC's vectors (N, K, W) and (N, K, H);
+                (2N, ...) each with flip test.
+        """
+        pose = self.pose
+        if pose.flip_indices is not None:
+            maps = self.average(*maps)
+        cells, scores, size = self.codec.decode(maps, pose.codec)
+        # MMPose places a cell relative to the region, which ends at the centre of the
+        # last pixel of UDP's crops.
+        pixels = [
+            cells[..., k] / (side - self.ends[0]) * (side * stride - self.ends[1])
+            for k, (side, stride) in enumerate(zip(size, self.strides))
+        ]
+        points = torch.stack(pixels, dim=-1)
+        if pose.keypoint_indices is not None:
+            indices = torch.tensor(pose.keypoint_indices, device=points.device)
+            points, scores = points[:, indices], scores[:, indices]
+        return points, scores
+
+    def average(self, first: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        """Average maps (2N, ...) over the crops and their mirror images."""
+        plain, mirrored = first.chunk(2)
+        mirrored = mirrored.flip(-1)
+        if self.pose.shift_heatmap:
+            mirrored = torch.cat((mirrored[..., :1], mirrored[..., :-1]), dim=-1)
+        pairs = [(plain, mirrored), *(maps.chunk(2) for maps in rest)]
+        indices = torch.tensor(self.pose.flip_indices, device=first.device)
+        return tuple((one + other[:, indices]) * 0.5 for one, other in pairs)
 
 
 @torch.no_grad()
@@ -52,7 +136,7 @@ def surround(
     Raises:
         ValueError: If the file decodes drawn peaks to other keypoints than MMPose.
     """
-    before, after = pose.before(crops[0].shape[1]).eval(), pose.after().eval()
+    before, after = Preparation(pose, crops[0].shape[1]), Decoder(pose)
     maps = draw_peaks(trained(before(crops[0])))
     names = [f"map{k}" for k in range(len(maps))]
     batch = {k: name for k, name in axes.items() if k == 0}
@@ -64,7 +148,7 @@ def surround(
         write_onnx(before, (crops[0],), first, [INPUT], ["images"], varying, opset)
         varying = {**dict.fromkeys(names, inner), **dict.fromkeys(OUTPUTS, batch)}
         write_onnx(after, maps, last, names, OUTPUTS, varying, opset)
-        check_decoding(last, pose, maps, crops[0].shape[:1:-1])
+        check_decoding(last, after, maps, crops[0].shape[:1:-1])
         join([first, path, last], path)
     session = open_file(path)
     whole = _Scores(before, trained, after).eval()
@@ -93,20 +177,20 @@ def draw_peaks(maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 
 def check_decoding(
-    path: Path, pose: Surroundings, maps: Sequence[Tensor], size: Sequence[int]
+    path: Path, after: Decoder, maps: Sequence[Tensor], size: Sequence[int]
 ) -> None:
     """Compare keypoints with those of MMPose's codec.
 
     Args:
         path: File that decodes maps.
-        pose: What surrounds the network.
+        after: What is in it.
         maps: Maps with peaks.
         size: Width and height of the crops.
 
     Raises:
         ValueError: If they differ.
     """
-    codec, after = copy.copy(pose.codec), pose.after()
+    pose, codec = after.pose, copy.copy(after.pose.codec)
     codec.input_size = tuple(size)
     if len(maps) == 1:
         codec.heatmap_size = tuple(maps[0].shape[:1:-1])
@@ -115,14 +199,14 @@ def check_decoding(
     expected = np.concatenate(persons) * (np.array(size) - pose.use_udp) / size
     if pose.keypoint_indices is not None:
         expected = expected[:, list(pose.keypoint_indices)]
-    session, given = open_file(path), [x.numpy() for x in maps]
+    session = open_file(path)
     names = [each.name for each in session.get_inputs()]
-    found, _ = session.run(None, dict(zip(names, given)))
+    found, _ = session.run(None, dict(zip(names, (x.numpy() for x in maps))))
     distance = np.abs(found - expected).max()
     if not distance <= LARGEST_DISTANCE:
         raise ValueError(
             f"the file's keypoints of drawn peaks must be those of MMPose's "
-            f"{type(pose.codec).__name__}, got a distance of {distance:.3g} pixels"
+            f"{type(codec).__name__}, got a distance of {distance:.3g} pixels"
         )
 
 

@@ -10,7 +10,9 @@ from mmpose.models.utils.tta import flip_heatmaps, flip_vectors
 
 from mmlitehrnet.codecs import MSRAHeatmapBlur, MSRAHeatmapInner
 from mmlitehrnet.deploy.comparison import open_file
-from mmlitehrnet.deploy.decoding import CODECS, Decoder
+from mmlitehrnet.deploy.decoding import CODECS, find_codec
+from mmlitehrnet.deploy.pose import Surroundings
+from mmlitehrnet.deploy.surrounding import Decoder
 from mmlitehrnet.deploy.tracing import write_onnx
 
 SIZES = dict(input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
@@ -23,6 +25,12 @@ MADE = {
     "udp": UDPHeatmap(**SIZES),
     "simcc": SimCCLabel((192, 256), simcc_split_ratio=1.7),
 }
+
+
+def decoder(codec, **options):
+    """What follows a network; without options only what the codec says."""
+    nothing = dict.fromkeys(Surroundings._fields)
+    return Decoder(Surroundings(**nothing | dict(codec=codec, use_udp=False) | options))
 
 
 def peaks(batch, joints=17):
@@ -49,11 +57,11 @@ def decoded(codec, maps):
     return tuple(map(np.concatenate, zip(*persons)))
 
 
-def run(decoder, maps, path):
+def run(module, maps, path):
     """In both runtimes, by a file; OpenVINO is asked for bfloat16."""
     tensors = tuple(map(torch.from_numpy, maps))
     names = [f"map{k}" for k in range(len(maps))]
-    write_onnx(decoder.eval(), tensors, path, names, ["keypoints", "scores"])
+    write_onnx(module.eval(), tensors, path, names, ["keypoints", "scores"])
     yield open_file(path).run(None, dict(zip(names, maps)))
     options = {"INFERENCE_PRECISION_HINT": "bf16"}
     yield list(openvino.Core().compile_model(path, "CPU", options)(maps).values())
@@ -68,7 +76,7 @@ def test_keypoints_are_those_of_the_codec(name, tmp_path):
     codec, path = MADE[name], tmp_path / "decoder.onnx"
     maps = maps_for(codec, batch=3)
     expected, likely = decoded(codec, maps)
-    for points, scores in run(Decoder(codec), maps, path):
+    for points, scores in run(decoder(codec), maps, path):
         assert np.abs(points - expected).max() < 1e-3
         np.testing.assert_allclose(scores, likely, rtol=1e-6)
     # In bfloat16 OpenVINO computes what comes before the last of these.
@@ -81,7 +89,7 @@ def test_nobody_there_is_outside(name):
     """At the cell (-1, -1) as by MMPose; UDP's it moves by what lies beyond the map."""
     codec = MADE[name]
     maps = [-np.ones_like(x) for x in maps_for(codec, batch=1)]
-    points, scores = Decoder(codec)(*map(torch.from_numpy, maps))
+    points, scores = decoder(codec)(*map(torch.from_numpy, maps))
     expected, likely = decoded(codec, maps)
     if name == "udp":
         expected = np.full((1, 17, 2), (-192 / 47, -256 / 63))
@@ -100,8 +108,9 @@ def test_flip_test_is_that_of_mmpose(name, shift_heatmap):
         back = [flip_heatmaps(maps[0][2:], indices, shift_heatmap=shift_heatmap)]
     averages = [((x[:2] + other) / 2).numpy() for x, other in zip(maps, back)]
     expected, likely = decoded(codec, averages)
-    shifts = shift_heatmap and name != "simcc"
-    points, scores = Decoder(codec, False, indices, shifts)(*maps)
+    options = dict(flip_indices=indices, shift_heatmap=shift_heatmap)
+    options["shift_heatmap"] &= name != "simcc"
+    points, scores = decoder(codec, **options)(*maps)
     np.testing.assert_allclose(points, expected, atol=1e-3)
     np.testing.assert_allclose(scores, likely, rtol=1e-6)
 
@@ -110,14 +119,14 @@ def test_the_last_pixel_is_the_end_of_a_crop_by_udp():
     """So that the crop's own matrix maps keypoints back, whatever MMPose's unit is."""
     y, x = torch.meshgrid(torch.arange(64), torch.arange(48), indexing="ij")
     peak = torch.exp(-((x - 40) ** 2 + (y - 50) ** 2) / 8)[None, None]
-    (point,), _ = Decoder(MADE["udp"], use_udp=True)(peak)
+    (point,), _ = decoder(MADE["udp"], use_udp=True)(peak)
     np.testing.assert_allclose(point, [[40 / 47 * 191, 50 / 63 * 255]], atol=0.01)
 
 
 def test_keypoints_are_picked():
     maps = torch.from_numpy(peaks(2))
-    points, scores = Decoder(MADE["quarter"])(maps)
-    chosen = Decoder(MADE["quarter"], keypoint_indices=[4, 2])(maps)
+    points, scores = decoder(MADE["quarter"])(maps)
+    chosen = decoder(MADE["quarter"], keypoint_indices=[4, 2])(maps)
     assert torch.equal(chosen[0], points[:, [4, 2]])
     assert torch.equal(chosen[1], scores[:, [4, 2]])
 
@@ -135,4 +144,4 @@ def test_keypoints_are_picked():
 )
 def test_other_codecs_are_named(match, codec):
     with pytest.raises(ValueError, match=match):
-        Decoder(codec)
+        find_codec(codec)
