@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from .comparison import Difference, compare_outputs, random_images
 from .export import Network, check_arguments, check_output
 from .model import deploy_model, find_backbone
-from .tracing import constant_sizes
 
 #: Options that compute in less than float32, which ncnn turns on where a processor can.
 LOW_PRECISION = (
@@ -104,7 +103,7 @@ def _packages() -> list[Any]:
 
 @torch.no_grad()
 def _trace(network: nn.Module, images: Tensor) -> torch.jit.ScriptModule:
-    with warnings.catch_warnings(), constant_sizes():
+    with warnings.catch_warnings():
         # Of Python values that depend on the size, and of TorchScript's end.
         warnings.simplefilter("ignore")
         return torch.jit.trace(network, images, check_trace=False)

@@ -7,17 +7,14 @@ longer the default, and its successor, which needs none of this, came with 2.5.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..models.backbones.arguments import check_count
@@ -70,8 +67,7 @@ def trace_to_onnx(
         opset: Version of ONNX's operators.
     """
     dynamic = dynamic or {}
-    sizes = contextlib.nullcontext() if {2, 3} & set(dynamic) else constant_sizes()
-    with warnings.catch_warnings(), sizes:
+    with warnings.catch_warnings():
         # Of Python values that depend on the size, which is then fixed.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         warnings.simplefilter("ignore", UserWarning)
@@ -102,30 +98,3 @@ def write_onnx(
         opset_version=opset,
         **_TRACE,
     )
-
-
-@contextlib.contextmanager
-def constant_sizes() -> Iterator[None]:
-    """Export the sizes that maps are pooled and upsampled to as constants.
-
-    They are computed from other maps' sizes, which the exporter would write out as
-    operators, and then finds that pooling needs a constant.
-    """
-    pool, interpolate = F.adaptive_avg_pool2d, F.interpolate
-
-    def constant(size: Any) -> Any:
-        return tuple(map(int, size)) if isinstance(size, Sequence) else size
-
-    def pool_constant(x: Tensor, output_size: Any) -> Tensor:
-        return pool(x, constant(output_size))
-
-    def interpolate_constant(
-        x: Tensor, size: Any = None, *args: Any, **kwargs: Any
-    ) -> Tensor:
-        return interpolate(x, constant(size), *args, **kwargs)
-
-    with (
-        mock.patch.object(F, "adaptive_avg_pool2d", pool_constant),
-        mock.patch.object(F, "interpolate", interpolate_constant),
-    ):
-        yield
