@@ -34,7 +34,7 @@ def _check_option(name: str, value: Any, allowed: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {[*allowed]} here, got {value!r}")
 
 
-class Network(NamedTuple):
+class OpenedFile(NamedTuple):
     """A file, opened by a runtime.
 
     Attributes:
@@ -52,7 +52,7 @@ class Network(NamedTuple):
 
 def open_onnxruntime(
     path: str, num_threads: int, streams: int, precision: str, providers: Sequence[Any]
-) -> Network:
+) -> OpenedFile:
     """Open a file in ONNX Runtime, in ``'float32'``.
 
     As many calls as ``streams`` can be made at once, on an equal share of the threads.
@@ -74,7 +74,7 @@ def open_onnxruntime(
             f"{onnxruntime.get_available_providers()}, got {list(providers)}"
         )
     (images,) = session.get_inputs()
-    return Network(
+    return OpenedFile(
         run=lambda x: session.run(None, {images.name: x}),
         input_shape=images.shape,
         about=session.get_modelmeta().custom_metadata_map.get(METADATA_KEY),
@@ -83,7 +83,7 @@ def open_onnxruntime(
 
 def open_openvino(
     path: str, num_threads: int, streams: int, precision: str, providers: Sequence[Any]
-) -> Network:
+) -> OpenedFile:
     """As :func:`open_onnxruntime`, in OpenVINO, which has no providers."""
     import openvino
 
@@ -97,7 +97,7 @@ def open_openvino(
     # It makes tables of types at its first call, where two threads that come at once
     # wait for each other and for Python's lock, for ever.
     openvino.Tensor(np.zeros(1, np.float32)).element_type.to_dtype()
-    core, said = openvino.Core(), ["framework", METADATA_KEY]
+    core, key = openvino.Core(), ["framework", METADATA_KEY]
     model = core.read_model(path)
     sides = model.inputs[0].get_partial_shape()
     compiled = core.compile_model(model, "CPU", settings)
@@ -113,15 +113,15 @@ def open_openvino(
         finally:
             requests.put(request)
 
-    return Network(
+    return OpenedFile(
         run=run,
         input_shape=[side.get_length() if side.is_static else None for side in sides],
-        about=model.get_rt_info(said).value if model.has_rt_info(said) else None,
+        about=model.get_rt_info(key).value if model.has_rt_info(key) else None,
     )
 
 
 #: Name -> what opens a file.
-RUNTIMES: dict[str, Callable[..., Network]] = {
+RUNTIMES: dict[str, Callable[..., OpenedFile]] = {
     "onnxruntime": open_onnxruntime,
     "openvino": open_openvino,
 }
@@ -174,9 +174,9 @@ class Runner:
             raise ValueError(f"num_threads must be a positive int, got {num_threads!r}")
         self.num_threads, self._on_cpu = num_threads, tuple(providers) == _ON_CPU
         self._arguments = path, runtime, num_threads, precision, providers
-        self._opened: dict[tuple[int, int], tuple[Network, Spread]] = {}
-        self.network, _ = self._open(streams=1)
-        self.about: dict[str, Any] = json.loads(self.network.about or "{}")
+        self._opened: dict[tuple[int, int], tuple[OpenedFile, Spread]] = {}
+        self.file, _ = self._open(streams=1)
+        self.about: dict[str, Any] = json.loads(self.file.about or "{}")
         if self.about.get("task") != self.task:
             found = self.about.get("task", "nothing that it says")
             raise ValueError(
@@ -188,13 +188,13 @@ class Runner:
         """Say what a copy is made of, in another process or in this one."""
         return type(self), self._arguments
 
-    def _open(self, streams: int) -> tuple[Network, Spread]:
+    def _open(self, streams: int) -> tuple[OpenedFile, Spread]:
         """Open the file for a number of calls at once, in each process once.
 
         Threads do not survive a fork: what was opened before it waits for them.
 
         Returns:
-            The network, and what maps a function over values on as many threads.
+            The file, and what maps a function over values on as many threads.
         """
         path, runtime, num_threads, precision, providers = self._arguments
         key = os.getpid(), streams
@@ -212,7 +212,7 @@ class Runner:
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
             kind = getattr(image, "dtype", type(image))
             raise TypeError(f"image must be an array of uint8, got {kind}")
-        channels, shape = self.network.input_shape[1], image.shape
+        channels, shape = self.file.input_shape[1], image.shape
         image = image[..., None] if image.ndim == 2 else image
         if image.ndim != 3 or image.shape[2] != channels or 0 in shape:
             raise ValueError(f"image must have shape (H, W, {channels}), got {shape}")
@@ -261,12 +261,12 @@ class PoseRunner(Runner):
             count = self.about["num_keypoints"]
             return np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32)
         streams = self.num_threads if self._on_cpu else 1
-        batch = self.network.input_shape[0]
+        batch = self.file.input_shape[0]
         if not isinstance(batch, int):
             batch = 1 if streams > 1 else len(matrices)
         groups = [matrices[k : k + batch] for k in range(0, len(matrices), batch)]
-        network, spread = self._open(streams if len(groups) > 1 else 1)
-        results = spread(partial(self._estimate, network, image), groups)
+        file, spread = self._open(streams if len(groups) > 1 else 1)
+        results = spread(partial(self._estimate, file, image), groups)
         points, scores = map(np.concatenate, zip(*results))
         return points, scores
 
@@ -294,15 +294,15 @@ class PoseRunner(Runner):
         return cv2.getAffineTransform(*points)
 
     def _estimate(
-        self, network: Network, image: np.ndarray, matrices: Sequence[np.ndarray]
+        self, file: OpenedFile, image: np.ndarray, matrices: Sequence[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Estimate the poses of as many persons as the network takes at once."""
         size = tuple(self.about["input_size"])
         crops = [planes(cv2.warpAffine(image, m, size)) for m in matrices]
-        batch = network.input_shape[0]
+        batch = file.input_shape[0]
         if isinstance(batch, int):  # Such a file gets no fewer.
             crops += [np.zeros_like(crops[0])] * (batch - len(crops))
-        points, scores = network.run(np.stack(crops))
+        points, scores = file.run(np.stack(crops))
         back = np.array([cv2.invertAffineTransform(matrix) for matrix in matrices])
         points = points[: len(back)] @ back[..., :2].transpose(0, 2, 1)
         points += back[:, None, :, 2]
@@ -347,7 +347,7 @@ class SegRunner(Runner):
         image = self._check(image)
         height, width = (
             side if isinstance(side, int) else own
-            for side, own in zip(self.network.input_shape[2:], image.shape)
+            for side, own in zip(self.file.input_shape[2:], image.shape)
         )
         resized = cv2.resize(image, (width, height))
         mean, std = (
@@ -355,7 +355,7 @@ class SegRunner(Runner):
             for key in ("mean", "std")
         )
         images = (planes(resized, self.about["rgb"]) - mean) / std
-        (logits,) = self.network.run(images[None])
+        (logits,) = self.file.run(images[None])
         full = cv2.resize(logits[0].transpose(1, 2, 0), image.shape[1::-1])
         labels = full.argmax(2).astype(np.uint8)
         return labels, self._palette()[labels]
