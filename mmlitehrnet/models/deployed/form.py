@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..layers.context_modeling import GlobalContextModeling
 from ..layers.dynamic_conv import DynamicConv2d
-from ..layers.tracing import is_compiling, make_fx_leaf
+from ..layers.tracing import FxLeaf, is_compiling
 from .fold import Folded, block_diagonal, fold, read_norm
 from .orders import ChannelOrder
 
@@ -22,16 +22,12 @@ _ALWAYS = 100.0
 _SMALL = 2**17
 
 
-class PointwiseConv(nn.Conv2d):
+class PointwiseConv(FxLeaf, nn.Conv2d):
     """1x1 convolution, of small maps in PyTorch on the CPU as a product of matrices.
 
     A convolution's own set-up takes as long as the product of a small map, which lies
     in memory channel by channel.
     """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        make_fx_leaf(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in, H, W) to (N, out, H, W)."""

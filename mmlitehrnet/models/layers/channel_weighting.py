@@ -19,8 +19,7 @@ from .shuffle import ChannelSplitBlock
 from .tracing import average_pool, size_of, upsample
 
 if TYPE_CHECKING:
-    from ..deployed.form import Form
-    from ..deployed.orders import ChannelOrder
+    from ..deployed import ChannelOrder, Form
 
 SPATIAL_REDUCTION = 4
 
@@ -37,8 +36,7 @@ class ConditionalChannelWeighting(ChannelSplitBlock):
         reduce_ratio: Reduction inside the cross-resolution weighting.
         cross_resolution: Whether there is a cross-resolution weighting.
         spatial: Whether there is a spatial weighting.
-        conv_cfg: Config of the convolution layers, see ``mmcv.cnn``.
-        norm_cfg: Config of the normalisation layers.
+        **cfgs: ``conv_cfg`` and ``norm_cfg``, configs of the layers, see ``mmcv.cnn``.
     """
 
     def __init__(
@@ -47,13 +45,11 @@ class ConditionalChannelWeighting(ChannelSplitBlock):
         reduce_ratio: float = 8,
         cross_resolution: bool = True,
         spatial: bool = True,
-        conv_cfg: dict | None = None,
-        norm_cfg: dict = BN,
+        **cfgs: Any,
     ) -> None:
         super().__init__()
         self.deploys_together = cross_resolution and spatial
         halves = [c // 2 for c in channels]
-        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         self.cross_resolution_weighting = (
             CrossResolutionWeighting(halves, reduce_ratio, **cfgs)
             if cross_resolution

@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from .channel_weighting import multiply_upsampled
 from .norm import BN, build_norm
 from .per_branch import PerBranch
-from .tracing import average_pool, is_compiling, make_fx_leaf, size_of
+from .tracing import FxLeaf, average_pool, is_compiling, size_of
 
 if TYPE_CHECKING:
-    from ..deployed.form import Form
-    from ..deployed.orders import ChannelOrder
+    from ..deployed import ChannelOrder, Form
 
 
 def _channel_attention(
@@ -224,7 +223,7 @@ class DenseContextModeling(nn.Module):
         return module, halves
 
 
-class GlobalContextModeling(nn.Module):
+class GlobalContextModeling(FxLeaf, nn.Module):
     """One weight for each channel, from all positions (GCM).
 
     A learnt mask pools the map to one cell, two 1x1 convolutions give weights in
@@ -245,7 +244,6 @@ class GlobalContextModeling(nn.Module):
         norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
-        make_fx_leaf(self)
         # First, as fuse_conv_bn takes the last convolution before a normalisation for
         # the one that feeds it.
         self.bn = build_norm(norm_cfg, channels)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .norm import BN
 from .per_branch import PerBranch
-from .tracing import is_compiling, make_fx_leaf
+from .tracing import FxLeaf, is_compiling
 
 
 def autocasts_on_cpu() -> bool:
@@ -98,16 +98,12 @@ def depthwise_conv2d(
     return F.conv2d(x, weight, None, stride, padding, 1, weight.shape[0])
 
 
-class DepthwiseConv2d(nn.Conv2d):
+class DepthwiseConv2d(FxLeaf, nn.Conv2d):
     """``nn.Conv2d`` with one group for each channel, see :func:`depthwise_conv2d`.
 
     With a bias, which fused batch normalisation leaves, with dilation or with another
     padding than zeros it is ``nn.Conv2d`` itself.
     """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        make_fx_leaf(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H / stride, W / stride)."""
@@ -131,20 +127,23 @@ def depthwise_cfg(conv_cfg: dict | None) -> dict:
     return conv_cfg
 
 
-def depthwise_convs(
-    channels: Sequence[int], conv_cfg: dict | None = None, norm_cfg: dict = BN
-) -> PerBranch:
-    """3x3 depthwise convolution and normalisation of each branch."""
-    return PerBranch(
-        ConvModule(
-            c,
-            c,
-            3,
-            padding=1,
-            groups=c,
-            conv_cfg=depthwise_cfg(conv_cfg),
-            norm_cfg=norm_cfg,
-            act_cfg=None,
-        )
-        for c in channels
+def depthwise_conv(
+    channels: int, stride: int = 1, conv_cfg: dict | None = None, norm_cfg: dict = BN
+) -> ConvModule:
+    """3x3 depthwise convolution and normalisation."""
+    return ConvModule(
+        channels,
+        channels,
+        3,
+        stride=stride,
+        padding=1,
+        groups=channels,
+        conv_cfg=depthwise_cfg(conv_cfg),
+        norm_cfg=norm_cfg,
+        act_cfg=None,
     )
+
+
+def depthwise_convs(channels: Sequence[int], **cfgs: Any) -> PerBranch:
+    """:func:`depthwise_conv` of each branch."""
+    return PerBranch(depthwise_conv(c, **cfgs) for c in channels)

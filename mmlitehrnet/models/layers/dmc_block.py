@@ -11,7 +11,6 @@ from .channel_weighting import CrossResolutionWeighting, spatial_weightings
 from .context_modeling import DenseContextModeling, GlobalContextModeling
 from .depthwise import depthwise_convs
 from .dynamic_conv import DynamicSplitConv
-from .norm import BN
 from .per_branch import PerBranch
 from .shuffle import ChannelSplitBlock
 
@@ -35,8 +34,7 @@ class DMCBlock(ChannelSplitBlock):
         num_kernels: Kernels of the split convolution of each branch.
         context_pooling: How dense context modeling pools: a key of
             :data:`~mmlitehrnet.models.layers.context_modeling.CONTEXT_POOLING`.
-        conv_cfg: Config of the convolution layers.
-        norm_cfg: Config of the normalisation layers.
+        **cfgs: ``conv_cfg`` and ``norm_cfg``, configs of the layers.
 
     Raises:
         ValueError: If there are too many or too narrow branches, too few groups or
@@ -49,14 +47,12 @@ class DMCBlock(ChannelSplitBlock):
         num_groups: Sequence[int] = NUM_GROUPS,
         num_kernels: Sequence[int] = NUM_KERNELS,
         context_pooling: str = "window",
-        conv_cfg: dict | None = None,
-        norm_cfg: dict = BN,
+        **cfgs: Any,
     ) -> None:
         super().__init__()
         check_context(channels)
         check_split(channels, num_groups, num_kernels)
         halves = [c // 2 for c in channels]
-        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         self.dcm = DenseContextModeling(
             halves, DENSE_REDUCTION, context_pooling, **cfgs
         )
@@ -77,16 +73,10 @@ class ACMBlock(ChannelSplitBlock):
     :class:`DMCBlock`.
     """
 
-    def __init__(
-        self,
-        channels: Sequence[int],
-        conv_cfg: dict | None = None,
-        norm_cfg: dict = BN,
-    ) -> None:
+    def __init__(self, channels: Sequence[int], **cfgs: Any) -> None:
         super().__init__()
         check_context(channels)
         halves = [c // 2 for c in channels]
-        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         self.dcm = DenseContextModeling(halves, DENSE_REDUCTION, **cfgs)
         self.depthwise_convs = depthwise_convs(halves, **cfgs)
         self.gcm = global_contexts(halves, **cfgs)
@@ -107,16 +97,11 @@ class DSCBlock(ChannelSplitBlock):
     """
 
     def __init__(
-        self,
-        channels: Sequence[int],
-        reduce_ratio: float = 8,
-        conv_cfg: dict | None = None,
-        norm_cfg: dict = BN,
+        self, channels: Sequence[int], reduce_ratio: float = 8, **cfgs: Any
     ) -> None:
         super().__init__()
         check_split(channels, NUM_GROUPS, NUM_KERNELS)
         halves = [c // 2 for c in channels]
-        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         self.cross_resolution_weighting = CrossResolutionWeighting(
             halves, reduce_ratio, **cfgs
         )
@@ -134,24 +119,17 @@ def split_convs(
     channels: Sequence[int],
     num_groups: Sequence[int],
     num_kernels: Sequence[int],
-    conv_cfg: dict | None = None,
-    norm_cfg: dict = BN,
+    **cfgs: Any,
 ) -> PerBranch:
     """Dynamic split convolution of each branch."""
-    return PerBranch(
-        DynamicSplitConv(*row, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
-        for row in zip(channels, num_groups, num_kernels)
-    )
+    rows = zip(channels, num_groups, num_kernels)
+    return PerBranch(DynamicSplitConv(*row, **cfgs) for row in rows)
 
 
-def global_contexts(
-    channels: Sequence[int], conv_cfg: dict | None = None, norm_cfg: dict = BN
-) -> PerBranch:
+def global_contexts(channels: Sequence[int], **cfgs: Any) -> PerBranch:
     """Global context modeling of each branch."""
-    return PerBranch(
-        GlobalContextModeling(*row, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
-        for row in zip(channels, GLOBAL_REDUCTIONS)
-    )
+    rows = zip(channels, GLOBAL_REDUCTIONS)
+    return PerBranch(GlobalContextModeling(*row, **cfgs) for row in rows)
 
 
 def check_context(channels: Sequence[int]) -> None:

@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from .depthwise import depthwise_cfg, depthwise_conv2d
 from .norm import BN, build_norm
 from .shuffle import ChannelShuffle, interleave
-from .tracing import make_fx_leaf, view_size
+from .tracing import FxLeaf, view_size
 
 if TYPE_CHECKING:
+    from ..deployed import ChannelOrder, Form
     from ..deployed.fold import Folded
-    from ..deployed.form import Form
-    from ..deployed.orders import ChannelOrder
 
 ATTENTION_REDUCTION = 4
 
@@ -86,7 +85,7 @@ class KernelAggregation(nn.Module):
         return (attention @ self.weight.flatten(1)).view(-1, *self.weight.shape[1:])
 
 
-class DynamicConv2d(nn.Module):
+class DynamicConv2d(FxLeaf, nn.Module):
     """Convolution whose kernel is aggregated anew for each sample (DKA).
 
     ``W(x) = sum_n a_n(x) W_n`` with the weights of :class:`KernelAttention`
@@ -114,7 +113,6 @@ class DynamicConv2d(nn.Module):
         norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
-        make_fx_leaf(self)
         self.stride = (stride, stride)
         self.padding = (kernel_size // 2, kernel_size // 2)
         self.groups = groups
@@ -310,7 +308,7 @@ def kernel_attention(
     return form.attention(layers, into, into.of(torch.cat(rows)))
 
 
-class DeployedDynamicConv(nn.Module):
+class DeployedDynamicConv(FxLeaf, nn.Module):
     """The inference form of dynamic convolution.
 
     ``(sum_n a_n W_n) * x = sum_n a_n (W_n * x)``: with all kernels convolved and the
@@ -336,7 +334,6 @@ class DeployedDynamicConv(nn.Module):
         form: Form,
     ) -> None:
         super().__init__()
-        make_fx_leaf(self)
         self.kernels = nn.Parameter(kernels.contiguous())
         self.bias = nn.Parameter(bias)
         self.attention = attention

@@ -12,13 +12,11 @@ import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from .norm import BN
 from .resolution_paths import ConvStep, downsampling_path, pointwise_path
 from .tracing import size_of, upsample
 
 if TYPE_CHECKING:
-    from ..deployed.form import Form
-    from ..deployed.orders import ChannelOrder
+    from ..deployed import ChannelOrder, Form
 
 
 def upsample_bilinear(x: Tensor, like: Tensor, factor: int) -> Tensor:
@@ -146,8 +144,7 @@ class Fusion(nn.ModuleList):
         outputs: Sequence[int],
         first_branch: FirstBranch = HRNET,
         upsampling: str = "nearest",
-        conv_cfg: dict | None = None,
-        norm_cfg: dict = BN,
+        **cfgs: Any,
     ) -> Fusion:
         """Build the fusion of branches of given widths.
 
@@ -157,11 +154,9 @@ class Fusion(nn.ModuleList):
             outputs: Indices of the branches to compute; only their paths exist.
             first_branch: How branch 0 is treated.
             upsampling: One of ``UPSAMPLING``.
-            conv_cfg: Config of the convolution layers.
-            norm_cfg: Config of the normalisation layers.
+            **cfgs: ``conv_cfg`` and ``norm_cfg``, configs of the layers.
         """
         computed = {*outputs} if first_branch.seen == "input" else {0, *outputs}
-        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
 
         def path(i: int, j: int) -> nn.Module:
             if i == j:
@@ -236,8 +231,7 @@ class Fusion(nn.ModuleList):
         unused = [
             f"{prefix}{i}." for i, paths in enumerate(self.rows()) if len(paths) == 0
         ]
-        if unused:
-            drop_unused_keys(state_dict, unused, prefix.rstrip("."))
+        drop_unused_keys(state_dict, unused, prefix.rstrip("."))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

@@ -4,41 +4,27 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from .depthwise import depthwise_cfg
+from .depthwise import depthwise_conv
 from .fusion import drop_unused_keys
-from .norm import BN
 from .tracing import size_of, upsample
 
 if TYPE_CHECKING:
-    from ..deployed.form import Form
-    from ..deployed.orders import ChannelOrder
+    from ..deployed import ChannelOrder, Form
 
 
-def _separable_conv(
-    in_channels: int, out_channels: int, conv_cfg: dict | None, norm_cfg: dict
-) -> nn.Sequential:
+def _separable_conv(in_channels: int, out_channels: int, **cfgs: Any) -> nn.Sequential:
     """3x3 depthwise convolution, 1x1 convolution and ReLU."""
-    depthwise = ConvModule(
-        in_channels,
-        in_channels,
-        3,
-        padding=1,
-        groups=in_channels,
-        conv_cfg=depthwise_cfg(conv_cfg),
-        norm_cfg=norm_cfg,
-        act_cfg=None,
-    )
-    pointwise = ConvModule(
-        in_channels, out_channels, 1, conv_cfg=conv_cfg, norm_cfg=norm_cfg
-    )
     # The names are those of existing checkpoints.
     return nn.Sequential(
-        OrderedDict(depthwise_conv=depthwise, pointwise_conv=pointwise)
+        OrderedDict(
+            depthwise_conv=depthwise_conv(in_channels, **cfgs),
+            pointwise_conv=ConvModule(in_channels, out_channels, 1, **cfgs),
+        )
     )
 
 
@@ -66,8 +52,7 @@ class IterativeHead(nn.Module):
         cls,
         channels: Sequence[int],
         first_output: int = 0,
-        conv_cfg: dict | None = None,
-        norm_cfg: dict = BN,
+        **cfgs: Any,
     ) -> IterativeHead:
         """Build the head of branches of given widths.
 
@@ -75,12 +60,11 @@ class IterativeHead(nn.Module):
             channels: Widths of all branches, highest resolution first.
             first_output: Index of the highest resolution that is needed; branches
                 above it are not computed.
-            conv_cfg: Config of the convolution layers.
-            norm_cfg: Config of the normalisation layers.
+            **cfgs: ``conv_cfg`` and ``norm_cfg``, configs of the layers.
         """
         widths = cls.widths(channels)
         projects = (
-            _separable_conv(channels[i], widths[i], conv_cfg, norm_cfg)
+            _separable_conv(channels[i], widths[i], **cfgs)
             for i in reversed(range(first_output, len(channels)))
         )
         return cls(projects, len(channels))
@@ -122,6 +106,5 @@ class IterativeHead(nn.Module):
             f"{prefix}projects.{k}."
             for k in range(len(self.projects), self.num_branches)
         ]
-        if unused:
-            drop_unused_keys(state_dict, unused, prefix.rstrip("."))
+        drop_unused_keys(state_dict, unused, prefix.rstrip("."))
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -14,7 +14,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .tracing import is_compiling, make_fx_leaf
+from .tracing import FxLeaf, is_compiling
 
 _in_this_thread = threading.local()
 
@@ -43,7 +43,7 @@ def _counters() -> dict[int, Tensor] | None:
 
 
 # MMEngine's initialisers know layers by the names of their own classes' bases.
-class BatchNorm2d(nn.BatchNorm2d, _BatchNorm):
+class BatchNorm2d(FxLeaf, nn.BatchNorm2d, _BatchNorm):
     """``nn.BatchNorm2d`` that normalises a single value by the running statistics.
 
     A batch of one whose map is 1x1 (the pooled vectors of the weightings, or the
@@ -53,10 +53,6 @@ class BatchNorm2d(nn.BatchNorm2d, _BatchNorm):
     statistics and leaves them as they are. Every other batch is normalised by
     its own statistics, as always.
     """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        make_fx_leaf(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C, H, W) channel by channel."""
@@ -96,12 +92,8 @@ class GroupNorm(nn.GroupNorm):
         super().__init__(num_groups, num_channels, **kwargs)
 
 
-class InstanceNorm2d(nn.InstanceNorm2d):
+class InstanceNorm2d(FxLeaf, nn.InstanceNorm2d):
     """``nn.InstanceNorm2d`` whose error names ``norm_cfg``."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        make_fx_leaf(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each channel of each sample of (N, C, H, W).

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from ..deployed.form import Form
-    from ..deployed.orders import ChannelOrder
+    from ..deployed import ChannelOrder, Form
 
 
 class PerBranch(nn.ModuleList):

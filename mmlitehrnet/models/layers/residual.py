@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
-from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
-from .norm import BN, build_norm
+from .norm import BN
+from .resolution_paths import conv_norm
 
 if TYPE_CHECKING:
-    from ..deployed.form import Form
-    from ..deployed.orders import ChannelOrder
+    from ..deployed import ChannelOrder, Form
 
 
 class ResidualBlock(nn.Module):
@@ -40,21 +39,18 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
 
-        def conv_norm(width: int, out: int, kernel_size: int) -> list[nn.Module]:
-            conv = build_conv_layer(
-                conv_cfg, width, out, kernel_size, padding=kernel_size // 2, bias=False
-            )
-            return [conv, build_norm(norm_cfg, out)]
-
         width = in_channels
         for k, (kernel_size, multiple) in enumerate(self.convs, start=1):
-            conv, norm = conv_norm(width, channels * multiple, kernel_size)
+            out = channels * multiple
+            conv, norm = conv_norm(width, out, kernel_size, conv_cfg, norm_cfg)
             self.add_module(f"conv{k}", conv)
             self.add_module(f"bn{k}", norm)
-            width = channels * multiple
+            width = out
         self.downsample: nn.Module = nn.Identity()
         if in_channels != width:
-            self.downsample = nn.Sequential(*conv_norm(in_channels, width, 1))
+            self.downsample = nn.Sequential(
+                *conv_norm(in_channels, width, 1, conv_cfg, norm_cfg)
+            )
 
     @property
     def last_norm(self) -> nn.Module:

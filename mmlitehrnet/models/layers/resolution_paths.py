@@ -12,21 +12,30 @@ from .depthwise import depthwise_cfg
 from .norm import BN, build_norm
 
 if TYPE_CHECKING:
-    from ..deployed.form import Form
-    from ..deployed.orders import ChannelOrder
+    from ..deployed import ChannelOrder, Form
 
 # (in_channels, out_channels, stride, relu, conv_cfg, norm_cfg) -> layers
 ConvStep = Callable[..., list]
 
 
-def _conv_norm(
+def conv_norm(
     in_channels: int,
     out_channels: int,
     kernel_size: int,
     conv_cfg: dict | None = None,
     norm_cfg: dict = BN,
-    **kwargs,
+    **options: int,
 ) -> list[nn.Module]:
+    """Convolution, padded by half of its kernel, and normalisation.
+
+    Args:
+        in_channels: Channels of the map that comes in.
+        out_channels: Channels of the map that goes out.
+        kernel_size: Side of the kernel.
+        conv_cfg: Config of the convolution layer.
+        norm_cfg: Config of the normalisation layer.
+        **options: ``stride`` and ``groups`` of the convolution.
+    """
     conv = build_conv_layer(
         conv_cfg,
         in_channels,
@@ -34,7 +43,7 @@ def _conv_norm(
         kernel_size,
         padding=kernel_size // 2,
         bias=False,
-        **kwargs,
+        **options,
     )
     return [conv, build_norm(norm_cfg, out_channels)]
 
@@ -48,40 +57,29 @@ def separable_step(
     norm_cfg: dict = BN,
 ) -> list[nn.Module]:
     """Depthwise 3x3 and 1x1 convolution (Lite-HRNet and Dite-HRNet)."""
-    layers = _conv_norm(
-        in_channels,
-        in_channels,
-        3,
-        depthwise_cfg(conv_cfg),
-        norm_cfg,
-        stride=stride,
-        groups=in_channels,
+    depthwise: dict[str, Any] = dict(
+        conv_cfg=depthwise_cfg(conv_cfg), norm_cfg=norm_cfg
     )
-    layers += _conv_norm(in_channels, out_channels, 1, conv_cfg, norm_cfg)
-    return layers + [nn.ReLU(inplace=True)] * relu
+    return [
+        *conv_norm(
+            in_channels, in_channels, 3, stride=stride, groups=in_channels, **depthwise
+        ),
+        *conv_norm(in_channels, out_channels, 1, conv_cfg, norm_cfg),
+        *[nn.ReLU(inplace=True)] * relu,
+    ]
 
 
 def full_step(
-    in_channels: int,
-    out_channels: int,
-    stride: int,
-    relu: bool,
-    conv_cfg: dict | None = None,
-    norm_cfg: dict = BN,
+    in_channels: int, out_channels: int, stride: int, relu: bool, **cfgs: Any
 ) -> list[nn.Module]:
     """Full 3x3 convolution (HRNet)."""
-    layers = _conv_norm(in_channels, out_channels, 3, conv_cfg, norm_cfg, stride=stride)
+    layers = conv_norm(in_channels, out_channels, 3, stride=stride, **cfgs)
     return layers + [nn.ReLU(inplace=True)] * relu
 
 
-def pointwise_path(
-    in_channels: int,
-    out_channels: int,
-    conv_cfg: dict | None = None,
-    norm_cfg: dict = BN,
-) -> nn.Sequential:
+def pointwise_path(in_channels: int, out_channels: int, **cfgs: Any) -> nn.Sequential:
     """1x1 convolution towards a higher resolution; upsampling is the fusion's."""
-    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, conv_cfg, norm_cfg))
+    return nn.Sequential(*conv_norm(in_channels, out_channels, 1, **cfgs))
 
 
 def downsampling_path(
@@ -90,8 +88,7 @@ def downsampling_path(
     out_channels: int,
     num_steps: int,
     last_relu: bool,
-    conv_cfg: dict | None = None,
-    norm_cfg: dict = BN,
+    **cfgs: Any,
 ) -> nn.Sequential:
     """Stride-2 steps towards a lower resolution; the last one changes the width.
 
@@ -101,25 +98,11 @@ def downsampling_path(
         out_channels: Channels of the map that goes out.
         num_steps: Number of halvings.
         last_relu: Whether the last step ends in a ReLU; the others always do.
-        conv_cfg: Config of the convolution layers.
-        norm_cfg: Config of the normalisation layers.
+        **cfgs: ``conv_cfg`` and ``norm_cfg``, configs of the layers.
     """
-    steps = []
-    for k in range(num_steps):
-        last = k == num_steps - 1
-        steps.append(
-            nn.Sequential(
-                *step(
-                    in_channels,
-                    out_channels if last else in_channels,
-                    stride=2,
-                    relu=last_relu or not last,
-                    conv_cfg=conv_cfg,
-                    norm_cfg=norm_cfg,
-                )
-            )
-        )
-    return nn.Sequential(*steps)
+    rows = [(in_channels, True)] * (num_steps - 1) + [(out_channels, last_relu)]
+    steps = (step(in_channels, out, 2, relu, **cfgs) for out, relu in rows)
+    return nn.Sequential(*(nn.Sequential(*layers) for layers in steps))
 
 
 class Transition(nn.ModuleList):
@@ -139,8 +122,7 @@ class Transition(nn.ModuleList):
         step: ConvStep,
         in_channels: Sequence[int],
         out_channels: Sequence[int],
-        conv_cfg: dict | None = None,
-        norm_cfg: dict = BN,
+        **cfgs: Any,
     ) -> Transition:
         """Build the transition between branches of given widths.
 
@@ -148,10 +130,8 @@ class Transition(nn.ModuleList):
             step: What one step is, :func:`separable_step` or :func:`full_step`.
             in_channels: Widths of the branches that come in.
             out_channels: Widths of the branches that go out; at least as many.
-            conv_cfg: Config of the convolution layers.
-            norm_cfg: Config of the normalisation layers.
+            **cfgs: ``conv_cfg`` and ``norm_cfg``, configs of the layers.
         """
-        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         lowest = len(in_channels) - 1
         layers: list[nn.Module] = []
         for i, width in enumerate(out_channels):

@@ -10,13 +10,12 @@ import torch
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from .depthwise import depthwise_cfg
+from .depthwise import depthwise_conv
 from .norm import BN
 from .tracing import view_size
 
 if TYPE_CHECKING:
-    from ..deployed.form import Form
-    from ..deployed.orders import ChannelOrder
+    from ..deployed import ChannelOrder, Form
 
 
 def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
@@ -142,23 +141,14 @@ class ShuffleUnit(nn.Module):
         super().__init__()
         half = channels // 2
         acts: dict[str, dict | None] = {"relu": dict(type="ReLU"), "linear": None}
-        common = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
 
         def pointwise_conv(kind: str | None) -> list[nn.Module]:
             if kind is None:
                 return []
-            return [ConvModule(half, half, 1, act_cfg=acts[kind], **common)]
+            return [ConvModule(half, half, 1, act_cfg=acts[kind], **cfgs)]
 
-        depthwise = ConvModule(
-            half,
-            half,
-            3,
-            padding=1,
-            groups=half,
-            conv_cfg=depthwise_cfg(conv_cfg),
-            norm_cfg=norm_cfg,
-            act_cfg=None,
-        )
+        depthwise = depthwise_conv(half, **cfgs)
         before, after = map(pointwise_conv, pointwise)
         # The name `branch2` is that of existing checkpoints.
         self.branch2: nn.Module = nn.Sequential(*before, depthwise, *after)

@@ -10,14 +10,13 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from .context_modeling import GlobalContextModeling
-from .depthwise import depthwise_cfg
+from .depthwise import depthwise_conv
 from .dynamic_conv import DynamicConvNorm
 from .norm import BN
 from .shuffle import channel_shuffle, interleave
 
 if TYPE_CHECKING:
-    from ..deployed.form import Form
-    from ..deployed.orders import ChannelOrder
+    from ..deployed import ChannelOrder, Form
 
 
 class Concatenation(nn.Module):
@@ -98,39 +97,25 @@ class LiteStem(nn.Module):
         norm_cfg: dict = BN,
     ) -> None:
         super().__init__()
-        common = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         half = stem_channels // 2
         mid = int(round(stem_channels * expand_ratio))
         second = half if out_channels == stem_channels else stem_channels
         first = out_channels - second
-
-        def depthwise(channels: int) -> ConvModule:
-            return ConvModule(
-                channels,
-                channels,
-                3,
-                stride=strides[1],
-                padding=1,
-                groups=channels,
-                conv_cfg=depthwise_cfg(conv_cfg),
-                norm_cfg=norm_cfg,
-                act_cfg=None,
-            )
-
         self.conv1 = ConvModule(
-            in_channels, stem_channels, 3, stride=strides[0], padding=1, **common
+            in_channels, stem_channels, 3, stride=strides[0], padding=1, **cfgs
         )
         self.extra_stride = extra_stride
         if extra_stride:
             self.conv2 = ConvModule(
-                stem_channels, stem_channels, 3, stride=2, padding=1, **common
+                stem_channels, stem_channels, 3, stride=2, padding=1, **cfgs
             )
         self.branch1 = nn.Sequential(
-            depthwise(half), ConvModule(half, first, 1, **common)
+            depthwise_conv(half, strides[1], **cfgs), ConvModule(half, first, 1, **cfgs)
         )
-        self.expand_conv = ConvModule(half, mid, 1, **common)
-        self.depthwise_conv = depthwise(mid)
-        self.linear_conv = ConvModule(mid, second, 1, **common)
+        self.expand_conv = ConvModule(half, mid, 1, **cfgs)
+        self.depthwise_conv = depthwise_conv(mid, strides[1], **cfgs)
+        self.linear_conv = ConvModule(mid, second, 1, **cfgs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H / 4, W / 4)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -61,11 +62,16 @@ def upsample(
     return F.interpolate(x, size=size, mode=mode, **options)
 
 
-def make_fx_leaf(module: nn.Module) -> None:
-    """Let ``torch.fx`` call a module as it is, in the place of tracing through it.
+class FxLeaf:
+    """A layer that ``torch.fx`` calls as it is, in the place of tracing through it.
 
     For layers whose forward pass depends on sizes, devices or modes. ``torch.fx``
     takes as leaves the modules that say to be PyTorch's own; asked is the instance,
     so that the class keeps its name, for pickling too.
     """
-    module.__module__ = nn.Module.__module__
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make the layer, which says so before anything else."""
+        layer = super().__new__(cls)
+        layer.__module__ = nn.Module.__module__
+        return layer
