@@ -98,12 +98,9 @@ def test_the_trained_network_stays_as_it_is():
     assert not shared
 
 
-@pytest.mark.parametrize(
-    "name", ["litehrnet_18", "naive_litehrnet_18", "ditehrnet_18", "small_hrnet_w16"]
-)
-def test_mmpose_switches_its_models(name):
+def test_mmpose_switches_its_models():
     """``BasePoseEstimator.switch_to_deploy``, which mmdeploy calls."""
-    config = Config.fromfile(ROOT / f"configs/pose/{name}_coco_256x192.py")
+    config = Config.fromfile(ROOT / "configs/pose/litehrnet_18_coco_256x192.py")
     torch.manual_seed(0)
     model = network_from_config(config).double()
     x = images(2, 3, 64, 64, dtype=torch.float64)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from mmcv.cnn import fuse_conv_bn
 from torch import nn
 
-from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+from mmlitehrnet import DiteHRNet, LiteHRNet, SmallHRNet
 from mmlitehrnet.models.layers.depthwise import (
     DepthwiseConv2d,
     depthwise_cfg,
@@ -86,15 +86,7 @@ def test_every_option_of_a_convolution(options):
 
 
 @pytest.mark.parametrize(
-    "cls, arch",
-    [
-        (LiteHRNet, "18"),
-        (LiteHRNet, "18_acm"),
-        (LiteHRNet, "18_dsc"),
-        (NaiveLiteHRNet, "18"),
-        (DiteHRNet, "18"),
-        (SmallHRNet, "w16"),
-    ],
+    "cls, arch", [(LiteHRNet, "18"), (DiteHRNet, "18"), (SmallHRNet, "w16")]
 )
 def test_normalisation_can_be_fused(cls, arch):
     """``--fuse-conv-bn`` gives depthwise convolutions a bias."""
