@@ -35,7 +35,8 @@ def export_baseline(path: Path) -> None:
     """Write RTMPose-t as PyTorch exports it."""
     network = TensorMode(build("RTMPose-t", SIZE)).eval()
     images = torch.rand(1, 3, *SIZE)
-    torch.onnx.export(network, images, path, opset_version=13, dynamo=False)
+    options = dict(opset_version=13, dynamo=False, input_names=["input"])
+    torch.onnx.export(network, images, path, **options)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,12 +5,11 @@ It runs in the environment of requirements/litert.txt, and imports nothing of th
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +23,19 @@ BASELINE = "RTMPose-t"
 TURNS, BURST = 10, 5
 
 
-def convert(path: Path, folder: Path) -> dict[str, Path]:
-    """Convert a copy of a file, as the converter writes over what it reads.
+def convert(path: Path, folder: Path, shape: Sequence[int]) -> dict[str, Path]:
+    """Convert a file for images of a shape (N, C, H, W), and give precision to file.
 
-    Returns:
-        Precision to file.
+    The converter writes over what it reads, which is a simplified copy.
     """
     folder.mkdir()
-    shutil.copy(path, folder / "network.onnx")
-    tool = Path(sys.executable).with_name("onnx2tf")
-    # For one image, where the file takes any number.
-    command = [tool, "-i", "network.onnx", "-o", ".", "-b", "1"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stderr[-1000:])
+    tools, fixed = Path(sys.executable).parent, "input:" + ",".join(map(str, shape))
+    simplify = ["onnxsim", path, "network.onnx", "--overwrite-input-shape", fixed]
+    for tool, *options in (simplify, ["onnx2tf", "-i", "network.onnx", "-o", "."]):
+        command = [tools / tool, *options]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(done.stderr[-1000:])
     return {name: folder / f"network_{name}.tflite" for name in TOLERANCES}
 
 
@@ -47,7 +45,9 @@ def open_litert(path: Path, images: np.ndarray) -> tuple[Interpreter, int]:
     network.allocate_tensors()
     names = [each["op_name"] for each in network._get_ops_details()]
     (given,) = network.get_input_details()
-    network.set_tensor(given["index"], np.ascontiguousarray(images.transpose(0, 2, 3, 1)))
+    network.set_tensor(
+        given["index"], np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+    )
     return network, names.count("DELEGATE")
 
 
@@ -82,7 +82,7 @@ def main(paths: list[str]) -> int:
             images = np.random.default_rng(0).random((1, *given.shape[1:]), np.float32)
             expected = session.run(None, {given.name: images})
             try:
-                files = convert(path, Path(name, path.stem))
+                files = convert(path, Path(name, path.stem), images.shape)
                 for precision, file in files.items():
                     network, parts = open_litert(file, images)
                     away = difference(network, expected)
