@@ -1,11 +1,11 @@
 """Run the page of examples/browser in Chromium: `make browser-check`.
 
-Its keypoints must be those of `PoseRunner` on the same image and box, on pages with and
-without cross-origin isolation; the camera is one that shows a picture. The network is
-PP-TinyPose with its real weights, on photographs of `../shared`; where they are missing,
-or with `--demo`, that of `make demo`, trained anew for a while if it is not there, on
-generated people. `--time FILE ...` tells how fast exported files are in the browser,
-beside RTMPose-t. Needs Chromium, Node.js and npm's packages.
+Its keypoints must be those of `PoseRunner` on the same image and box, on pages with
+and without cross-origin isolation; the camera is one that shows a picture. The network
+is PP-TinyPose with its real weights, on photographs of `../shared`; where they are
+missing, or with `--demo`, that of `make demo`, trained anew for a while if it is not
+there, on generated people. `--time FILE ...` tells how fast exported files are in the
+browser, beside RTMPose-t. Needs Chromium, Node.js and npm's packages.
 """
 
 from __future__ import annotations

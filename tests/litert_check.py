@@ -1,8 +1,8 @@
 """Convert all networks to LiteRT and run them there: `make litert-check`.
 
-The tool exports each network, and tests/litert_convert.py, in an environment of its own
-(requirements/litert.txt), converts the file, compares what LiteRT and ONNX Runtime give,
-in float32 and in float16, and tells how long each takes beside RTMPose-t.
+The tool exports each network, and tests/litert_convert.py, in an environment of its
+own (requirements/litert.txt), converts the file, compares what LiteRT and ONNX Runtime
+give, in float32 and in float16, and tells how long each takes beside RTMPose-t.
 """
 
 from __future__ import annotations
