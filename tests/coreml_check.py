@@ -1,13 +1,15 @@
 """Convert all networks to Core ML: `make coreml-check STACK=reference`.
 
 coremltools supports torch up to 2.7, hence the stack. It is installed into a folder of
-its own. Each network is converted as it is trained and deployed.
-Core ML runs on Apple's systems only: nothing is computed here. Needs the network.
+its own. Each network is converted as it is trained and deployed. Core ML runs on
+Apple systems only: nothing is computed here. Needs the network.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import logging
 import sys
 import time
@@ -57,7 +59,9 @@ def main() -> int:
             for name, form in forms.items():
                 start, path = time.monotonic(), folder / f"{name}.mlpackage"
                 try:
-                    said = f"{convert(Network(form).eval(), size, path):.2f} MB"
+                    with contextlib.redirect_stderr(io.StringIO()):  # bars
+                        megabytes = convert(Network(form).eval(), size, path)
+                    said = f"{megabytes:.2f} MB"
                 except Exception as error:  # Each one is reported.
                     said, failed = f"{type(error).__name__}: {error}", failed + 1
                 seconds = time.monotonic() - start

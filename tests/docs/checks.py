@@ -31,7 +31,8 @@ LIBRARIES = {
 # Programs whose options are not ours to check.
 OTHERS = re.compile(
     r"((python -m )?pip (install|download|wheel)|mim (install|download)|cd|export|git"
-    r"|cp|pre-commit|srun|sbatch|torchrun|\S*python -m pytest) "
+    r"|cp|pre-commit|srun|sbatch|torchrun|npm|onnxsim|onnx2tf|python -m http.server"
+    r"|python -m tests.browser_check|\S*python -m pytest) "
 )
 
 

@@ -39,6 +39,8 @@ NOT_RUN = {
     r"python .*\.param$": "needs ncnn: make ncnn-check exports to it",
     r"cp ": "tests/deploy/test_runner.py runs it",
     r"make ": "takes long, or is running already",
+    r"python -m tests\.": "needs a browser",
+    r"(cd|npm|onnxsim|onnx2tf|python -m http.server) ": "is not of this project",
     r"(pre-commit|git|export|\S*python -m pytest|torchrun) ": "is not of this project",
     r"python -m benchmarks\.": "takes many minutes, needs a quiet machine",
 }
