@@ -113,17 +113,17 @@ class LiteHRNet(HighResolutionNet):
         extra: The network as the configs of MMPose's LiteHRNet give it, in place of
             ``arch``: a dict of ``stem`` (``stem_channels``, ``out_channels``,
             ``expand_ratio`` and, as in OpenVINO Training Extensions, ``strides``,
-            ``extra_stride``: see :class:`.LiteStem`), ``num_stages``, ``with_head`` and ``stages_spec``,
-            which holds for each stage ``num_modules``, ``num_branches``,
-            ``num_blocks``, ``module_type`` ('LITE', 'NAIVE'), ``with_fuse``,
-            ``reduce_ratios``, ``num_channels``. All but ``num_modules`` and
-            ``num_channels`` have the paper's values as defaults.
+            ``extra_stride``: see :class:`.LiteStem`), ``num_stages``, ``with_head``
+            and ``stages_spec``, which holds for each stage ``num_modules``,
+            ``num_branches``, ``num_blocks``, ``module_type`` ('LITE', 'NAIVE'),
+            ``with_fuse``, ``reduce_ratios``, ``num_channels``. All but ``num_modules``
+            and ``num_channels`` have the paper's values as defaults.
         in_channels: Number of image channels.
         with_head: Whether the iterative head follows the last stage. Default:
             what ``extra`` says, else True.
         out_indices: Branches whose maps are given out: 0 is 1/4 of the image's
-            size (of 's' 1/8, of 'x' 1/2), each further one half that. Fusion paths and head convolutions that no such map
-            depends on are not built.
+            size (of 's' 1/8, of 'x' 1/2), each further one half that. Fusion paths
+            and head convolutions that no such map depends on are not built.
         conv_cfg: Config of the convolution layers, see ``mmcv.cnn``.
         norm_cfg: Config of the normalisation layers. Default: dict(type='BN').
         norm_eval: Whether batch normalisation keeps to its running statistics in
