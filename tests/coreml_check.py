@@ -53,7 +53,7 @@ def main() -> int:
     logging.disable(logging.WARNING)
     failed = 0
     with installed(*PACKAGES) as folder:
-        for config, size in CONFIGS.items():
+        for config, size in [c for c in CONFIGS.items() if c[0].startswith("pose")]:
             model = save_network(ROOT / "configs" / config, folder / "weights.pth")
             forms = {"trained": model, "deployed": deploy_model(model, "pytorch")}
             for name, form in forms.items():
