@@ -165,7 +165,7 @@ def test_any_input_size(kind, size):
     "arch, strides", [("s", (8, 16, 32)), ("x", (2, 4, 8, 16, 32))]
 )
 def test_intels_networks_give_the_maps_of_intels_code(arch, strides):
-    """Every 29th value that OpenVINO Training Extensions 2.6.0 gives."""
+    """Every 29th value of OpenVINO Training Extensions 2.6.0 on such weights."""
     net = LiteHRNet(arch, with_head=False, out_indices=tuple(range(len(strides))))
     assert net.strides == strides and net.size_divisor == 32
     maps = sane_weights(net.double()).eval()(images(1, 3, 64, 96, dtype=torch.float64))
