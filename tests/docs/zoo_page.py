@@ -65,9 +65,9 @@ first two figures, too.
 
 | weights | published, all of val2017 | measured, the part |
 | --- | ---: | ---: |
-| `tinypose_enhance_256x192_aic-coco` | 68.3 | 68.9 |
-| `tinypose_enhance_128x96_aic-coco` | 58.4 | 58.3 |
-| `tinypose_256x192_aic-coco` | 68.8 | 67.9 |
+| PP-TinyPose, 2022, 256x192 | 68.3 | 68.9 |
+| PP-TinyPose, 2022, 128x96 | 58.4 | 58.3 |
+| PP-TinyPose, 2021, 256x192 | 68.8 | 67.9 |
 
 By form, runtime and precision, of the first two:
 
@@ -78,6 +78,8 @@ By form, runtime and precision, of the first two:
 | exported | ONNX Runtime, OpenVINO | float32 | 68.9 | 58.3 |
 | exported | OpenVINO | bfloat16 | 68.9 | 58.9 |
 | exported | OpenVINO | int8, calibrated on train2017 | 68.8 | |
+| exported | ncnn | float32 | 68.9 | |
+| exported | ncnn | bfloat16 | 68.4 | |
 
 OpenMMLab's come by mim, too, under the names of the configs here:
 `mim download mmlitehrnet --config litehrnet_18_coco_256x192 --dest DIR`.
