@@ -87,7 +87,8 @@ def test_crops_are_those_of_mmpose(path, use_udp):
         box = np.float32([left, top, left + width, top + height])
         expected = affine(scaled(dict(img=image, bbox=box[None])))["img"]
         found = cv2.warpAffine(image, run._matrix(box), size)
-        np.testing.assert_array_equal(found, expected)
+        # With NumPy 1 MMPose computes UDP's matrix in double precision.
+        assert np.abs(found.astype(int) - expected).max() <= int(use_udp)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

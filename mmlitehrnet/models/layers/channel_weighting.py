@@ -256,7 +256,7 @@ def global_averages(pooled: Tensor, xs: Sequence[Tensor]) -> Tensor:
         xs: The maps.
     """
     sizes, (height, width) = [size_of(x) for x in xs], size_of(pooled)
-    if all(h % height == 0 and w % width == 0 for h, w in sizes):
+    if not sum([h % height + w % width for h, w in sizes]):
         return F.adaptive_avg_pool2d(pooled, 1)
     return torch.cat([F.adaptive_avg_pool2d(x, 1) for x in xs], dim=1)
 
@@ -290,7 +290,7 @@ class WeightedBlocks(nn.Module):
         pooled = pool_branches(xs)
         spatial: list[Tensor] = []
         for block in self.blocks:
-            cross, convs, attention = block.children()
+            cross, convs, attention = [block[k] for k in range(3)]
             if spatial:
                 spatial = [self._expand(s, size_of(pooled)) for s in spatial]
                 # Not concatenated if it is one map: onnx2tf has no operator for that.

@@ -40,8 +40,7 @@ def add_upsampled(maps: Sequence[Tensor]) -> Tensor:
     is upsampled to each resolution.
     """
     sizes = [size_of(x) for x in maps]
-    steps = zip(sizes, sizes[1:])
-    if not all((h, w) == (2 * low[0], 2 * low[1]) for (h, w), low in steps):
+    if sizes[:-1] != [(2 * h, 2 * w) for h, w in sizes[1:]]:
         terms = [upsample(x, sizes[0]) for x in maps[1:]]
         total = terms[0]
         for term in [*terms[1:], maps[0]]:
