@@ -12,6 +12,7 @@ from mmlitehrnet.deploy.model import deploy_model
 from mmlitehrnet.deploy.ncnn import LOW_PRECISION, export_ncnn
 from mmlitehrnet.deploy.pose import read_surroundings
 from mmlitehrnet.deploy.runner import PoseRunner
+from mmlitehrnet.deploy.surrounding import Decoder, Preparation
 from tests.real.people import (
     SIZES,
     average_precision,
@@ -138,7 +139,7 @@ def test_ncnn(low_precision, most, ncnn_file):
     net.load_model(str(path.with_suffix(".bin")))
     pose = read_surroundings(model(size))
     crops, _ = people(size)
-    before, after = pose.before(3), pose.after()
+    before, after = Preparation(pose, 3), Decoder(pose)
 
     def heatmaps(image):
         extractor = net.create_extractor()
