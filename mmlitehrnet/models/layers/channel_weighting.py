@@ -281,7 +281,7 @@ class WeightedBlocks(nn.Module):
         self, blocks: Sequence[nn.Module], sizes: list[int], broadcasts: bool
     ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks: Any = nn.ModuleList(blocks)
         self.sizes = sizes
         self.broadcasts = broadcasts
 
