@@ -23,8 +23,8 @@ def exported(tmp_path_factory):
     config.model.decode_head.update(in_channels=[16, 32, 64], channels=16)
     torch.manual_seed(0)
     model = tool.load_model(config, None)
-    torch.set_rng_state(torch_state)
     torch.nn.init.normal_(model.decode_head.conv_seg.weight, std=1)
+    torch.set_rng_state(torch_state)
     tool.export_onnx(model, path, SIZE)
     return model, path
 
