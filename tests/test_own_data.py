@@ -18,15 +18,10 @@ from mmlitehrnet.datasets.faults import DataError
 from tests.docs.checks import LIBRARIES
 from tests.docs.pages import find_commands
 from tests.own_data import make_own_classes, make_own_data
-from tests.running import ROOT, script_of_mim
+from tests.running import ONE_PROCESS, ROOT, script_of_mim
 from tests.tools import run_tool
 
 CONFIG = ROOT / "configs/pose/own_keypoints.py"
-CPU = [
-    f"{part}_dataloader.{option}"
-    for part in ("train", "val", "test")
-    for option in ("num_workers=0", "persistent_workers=False")
-]
 SHORT = {
     "mmpose": ["train_cfg.max_epochs=1", "default_hooks.checkpoint.interval=1"],
     "mmsegmentation": ["train_cfg.max_iters=1"],
@@ -65,7 +60,9 @@ def run(command, folder):
         rest += ["--cfg-options", "load_from=public.pth"]
     if "--cfg-options" not in rest:
         rest.append("--cfg-options")
-    short = [o for o in [*CPU, *SHORT[package]] if verb == "train" or "test_" in o]
+    short = [
+        o for o in [*ONE_PROCESS, *SHORT[package]] if verb == "train" or "test_" in o
+    ]
     script_of_mim(verb, LIBRARIES[package], config, *rest, *short, cwd=folder)
 
 
@@ -112,6 +109,6 @@ def test_all_that_is_wrong_is_listed(tmp_path, monkeypatch, capsys):
         assert re.search(f"fault: .*{fault}", printed), fault
     assert "mim train would stop at this" in printed
     (data / "images/000.jpg").write_bytes((data / "images/001.jpg").read_bytes())
-    options = ("--cfg-options", "load_from=None", *CPU)
+    options = ("--cfg-options", "load_from=None", *ONE_PROCESS)
     with pytest.raises(DataError, match=r"val\.json: annotation 0 of image 2: id must"):
         script_of_mim("train", "mmpose", CONFIG, *options, cwd=tmp_path)

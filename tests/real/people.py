@@ -3,7 +3,6 @@
 import functools
 
 import numpy as np
-import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -11,16 +10,11 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmpose.apis import init_model
 from mmpose.evaluation import CocoMetric
 
+from tests.deploy.photographs import PEOPLE, SHARED
 from tests.running import ROOT
 
-SHARED = ROOT.parent / "shared"
 #: Size of the weights of 2022, "enhance".
 SIZES = ("256x192", "128x96")
-
-needs_people = pytest.mark.skipif(
-    not all((SHARED / name).is_dir() for name in ("weights", "data")),
-    reason="no real weights and photographs in ../shared",
-)
 
 
 def config_file(size):
@@ -94,8 +88,7 @@ def to_image(size, points):
 def average_precision(size, points, scores):
     """COCO's AP of keypoints in pixels of the photographs."""
     _, samples = people(size)
-    folder = SHARED / "data/coco_val2017_subset"
-    path = folder / "annotations/person_keypoints_val2017.json"
+    path = PEOPLE / "annotations/person_keypoints_val2017.json"
     metric = CocoMetric(ann_file=str(path))
     metric.dataset_meta = model(size).dataset_meta
     for sample, keypoints, likely in zip(samples, points, scores):

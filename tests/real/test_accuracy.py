@@ -13,13 +13,13 @@ from mmlitehrnet.deploy.ncnn import LOW_PRECISION, export_ncnn
 from mmlitehrnet.deploy.pose import read_surroundings
 from mmlitehrnet.deploy.runner import PoseRunner
 from mmlitehrnet.deploy.surrounding import Decoder, Preparation
+from tests.deploy.photographs import needs_photographs
 from tests.real.people import (
     SIZES,
     average_precision,
     config_file,
     data_options,
     model,
-    needs_people,
     people,
     predictions,
     to_image,
@@ -27,7 +27,7 @@ from tests.real.people import (
 )
 from tests.running import script_of_mim
 
-pytestmark = [needs_people, pytest.mark.slow]
+pytestmark = [needs_photographs, pytest.mark.slow]
 #: Measured by `mim test`; PaddleDetection's code gives the same on the same people.
 TESTED = {
     ("256x192", "enhance"): 0.689,

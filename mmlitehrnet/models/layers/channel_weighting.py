@@ -256,6 +256,7 @@ def global_averages(pooled: Tensor, xs: Sequence[Tensor]) -> Tensor:
         xs: The maps.
     """
     sizes, (height, width) = [size_of(x) for x in xs], size_of(pooled)
+    # Not all(): the Dynamo of torch 2.1 does not know it.
     if not sum([h % height + w % width for h, w in sizes]):
         return F.adaptive_avg_pool2d(pooled, 1)
     return torch.cat([F.adaptive_avg_pool2d(x, 1) for x in xs], dim=1)

@@ -118,7 +118,10 @@ class LiteStem(nn.Module):
         self.linear_conv = ConvModule(mid, second, 1, **cfgs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, H / 4, W / 4)."""
+        """Map (N, in_channels, H, W) to (N, out_channels, H / 4, W / 4).
+
+        With other strides, 4 is their product.
+        """
         x = self.conv1(x)
         if self.extra_stride:
             x = self.conv2(x)
