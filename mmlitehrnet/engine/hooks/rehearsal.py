@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 import torch
+from mmengine.evaluator import DumpResults
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, Runner
@@ -34,8 +35,8 @@ class RehearsalHook(Hook):
 
     - The model's numbers of keypoints or classes must be the data's, the head's widths
       the backbone's: others fail without their cause, or train without a word.
-    - The scores that ``save_best`` and the like choose by must be ones that the
-      evaluator gives, and the evaluator must come to an end.
+    - An evaluation must come to an end, and give the scores that ``save_best`` and the
+      like choose by.
     - A warm-up that is longer than the run is warned of.
     """
 
@@ -53,13 +54,17 @@ class RehearsalHook(Hook):
                 compare_numbers(model, loop.dataloader.dataset, f"{name}_dataloader")
 
     def before_test(self, runner: Runner) -> None:
-        """Keep a test from reading training data.
+        """Try the evaluation, and keep a test from reading training data.
 
         MMSegmentation's drawing asks for the iteration, for which MMEngine builds the
         training loop.
+
+        Raises:
+            DataError: If the evaluation fails.
         """
         if not isinstance(runner._train_loop, BaseLoop):
             runner._train_loop = None
+        rehearse(runner, "test")
 
     def before_train(self, runner: Runner) -> None:
         """Try the evaluation, and look at the schedule.
@@ -80,7 +85,7 @@ class RehearsalHook(Hook):
                 )
         if not isinstance(runner._val_loop, BaseLoop):
             return
-        scores = rehearse(runner)
+        scores = rehearse(runner, "val")
         for user in (*runner.hooks, *schedulers):
             # CheckpointHook's; EarlyStoppingHook's and ReduceOnPlateau's.
             for option in ("save_best", "monitor"):
@@ -141,17 +146,23 @@ def compare_numbers(model: Any, dataset: Any, place: str) -> None:
                 )
 
 
-def rehearse(runner: Runner) -> dict[str, float]:
-    """Evaluate two samples as validation will, without a word; return the scores.
+def rehearse(runner: Runner, name: str) -> dict[str, float]:
+    """Evaluate two samples without a word, and return the scores.
+
+    Args:
+        runner: Has the model, the data and the metrics.
+        name: "val" or "test".
 
     Raises:
         DataError: If it fails.
     """
-    loop: Any = runner._val_loop
+    loop: Any = getattr(runner, f"{name}_loop")
+    evaluator, metrics = loop.evaluator, loop.evaluator.metrics
     dataset, training = loop.dataloader.dataset, runner.model.training
     samples = [dataset[index] for index in range(min(2, len(dataset)))]
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)  # The scores mean nothing.
+    evaluator.metrics = [m for m in metrics if not isinstance(m, DumpResults)]
     runner.model.eval()
     try:
         with (
@@ -160,13 +171,14 @@ def rehearse(runner: Runner) -> dict[str, float]:
             contextlib.redirect_stdout(io.StringIO()),
         ):
             batch = loop.dataloader.collate_fn(samples)
-            loop.evaluator.process(runner.model.val_step(batch), batch)
-            return loop.evaluator.evaluate(len(samples))
+            evaluator.process(getattr(runner.model, f"{name}_step")(batch), batch)
+            return evaluator.evaluate(len(samples))
     except Exception as error:  # Any layer or metric may find out.
         raise DataError(
-            f"val_evaluator would fail at the first evaluation; on {len(samples)} "
-            f"samples of val_dataloader: {type(error).__name__}: {error}"
+            f"{name}_evaluator would fail; on {len(samples)} samples of "
+            f"{name}_dataloader: {type(error).__name__}: {error}"
         ) from error
     finally:
+        evaluator.metrics = metrics
         logging.disable(before)
         runner.model.train(training)

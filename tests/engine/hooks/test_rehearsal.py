@@ -40,7 +40,7 @@ FAULTS = {
     "a metric that fails": (
         "pose",
         {"val_evaluator": [dict(type="NME", norm_mode="keypoint_distance")]},
-        "would fail at the first evaluation; on 2 samples.*keypoint_indices",
+        "val_evaluator would fail; on 2 samples of val_data.*keypoint_indices",
     ),
     "keypoints": (
         "pose",
@@ -71,6 +71,19 @@ def test_stops_before_the_first_step(name, data, tmp_path):
     with pytest.raises(DataError, match=message):
         runner.train()
     assert runner.iter == 0
+
+
+def test_a_test_that_would_fail_at_its_end_stops_at_its_start(data, tmp_path):
+    dumped = tmp_path / "results.pkl"
+    dumped.write_text("of an earlier test")
+    metrics = [
+        dict(type="NME", norm_mode="keypoint_distance"),
+        dict(type="DumpResults", out_file_path=str(dumped)),
+    ]
+    runner = runner_of("pose", data, tmp_path, test_evaluator=metrics)
+    with pytest.raises(DataError, match="test_evaluator would fail; on 2 samples"):
+        runner.test()
+    assert dumped.read_text() == "of an earlier test"
 
 
 @pytest.mark.parametrize("task", ["pose", "seg"])
