@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
 
 import torch
 from mmengine.model import BaseModel
@@ -211,73 +208,3 @@ def multiply_accumulates(model: nn.Module, run: Callable[[], object]) -> dict[st
         with counter:
             _run(model, run)
     return macs
-
-
-class Cost(NamedTuple):
-    """What a network or a part of it costs on a batch of one.
-
-    Attributes:
-        params: Number of parameters.
-        flops: Operations as the papers count them, see :func:`paper_flops`.
-        macs: Multiply-accumulates that are executed.
-    """
-
-    params: int = 0
-    flops: int = 0
-    macs: int = 0
-
-
-#: Name of a module inside the backbone -> part, first match; `\1` is the first group.
-PARTS = (
-    (r"(?:stem|conv\d|bn\d|norm\d|relu)(?:\.|$)", "stem"),
-    (r"(stage\d+)\.\d+\.(?:layers|branches)\.", r"\1 blocks"),
-    (r"(stage\d+)\.", r"\1 fusions"),
-    (r"(\w+)", r"\1"),
-)
-
-
-def part_of(module: str) -> str:
-    """Name the part of a network that a module belongs to.
-
-    Args:
-        module: Name of the module, as ``backbone.stage0.1.fuse_layers.1.0``.
-
-    Returns:
-        'stem', 'transition0', 'stage0 blocks', 'stage0 fusions', 'head_layer' and so
-        on for modules of the backbone; else the first word of the name.
-    """
-    top, _, inside = module.partition(".")
-    if top != "backbone":
-        return top
-    for pattern, part in PARTS:
-        match = re.match(pattern, inside)
-        if match:
-            return match.expand(part)
-    return top
-
-
-def measure(model: nn.Module, run: Callable[[], object]) -> dict[str, Cost]:
-    """Measure a network part by part.
-
-    Args:
-        model: A network whose backbone is called ``backbone``.
-        run: Calls it on a batch of one.
-
-    Returns:
-        Part (see :func:`part_of`) to cost, in the order in which they are built. Parts
-        that only training uses cost parameters, but no operations.
-    """
-    counts = [count_parameters(model), paper_flops(model, run)]
-    counts.append(multiply_accumulates(model, run))
-    parts: dict[str, Cost] = {}
-    for name, _ in model.named_modules():
-        cost = Cost(*(count.get(name, 0) for count in counts))
-        if any(cost):
-            part = part_of(name)
-            parts[part] = Cost(*map(operator.add, parts.get(part, Cost()), cost))
-    return parts
-
-
-def total(parts: dict[str, Cost]) -> Cost:
-    """Sum of the costs of all parts."""
-    return Cost(*map(sum, zip(*parts.values())))
