@@ -11,14 +11,17 @@ import torch
 from torch import nn
 
 import paper_tables
-from complexity import Cost, measure, part_of, total
-from mmlitehrnet import LiteHRNet
-from mmlitehrnet.complexity import (
+from complexity import (
+    Cost,
     call_on,
     count_parameters,
+    measure,
     multiply_accumulates,
     paper_flops,
+    part_of,
+    total,
 )
+from mmlitehrnet import LiteHRNet
 from paper_tables import DITE_CELLS, NETWORKS, PoseNetwork, compare
 from tests.models.backbones.test_lite_hrnet import NAIVE_WIDTHS, mmpose_extra
 from tests.models.backbones.test_small_hrnet import EXTRAS

@@ -8,9 +8,8 @@ import torch
 import yaml
 from mmengine import Config
 
-from complexity import measure, total
+from complexity import call_on, measure, total
 from mmlitehrnet.apis.model import config_input_size, network_from_config
-from mmlitehrnet.complexity import call_on
 from mmlitehrnet.models import backbones
 from paper_tables import DITE_CELLS, NETWORKS
 from tests.generated_data import make_all

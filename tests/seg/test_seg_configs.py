@@ -7,8 +7,8 @@ import torch
 from mmengine import Config
 from mmengine.structures import PixelData
 
+from complexity import call_on, count_parameters, paper_flops
 from mmlitehrnet.apis.model import network_from_config
-from mmlitehrnet.complexity import call_on, count_parameters, paper_flops
 
 ROOT = Path(__file__).parents[2] / "configs" / "seg"
 SUFFIX = "_cityscapes_512x1024"
