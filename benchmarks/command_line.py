@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.networks import CANDIDATES
+from benchmarks.networks import TASKS, Task
 from benchmarks.timing import Timing
 
 
@@ -46,21 +46,30 @@ def folder(text: str) -> Path:
 
 
 def new_parser(
-    description: str | None, networks: Sequence[str], threads: int
-) -> ArgumentParser:
+    description: str | None, arguments: Sequence[str] | None, threads: int
+) -> tuple[ArgumentParser, Task]:
     """Make a parser with the options of all measurements.
 
     Args:
         description: What the help says.
-        networks: Networks that are measured by default.
+        arguments: The command line, whose ``--task`` says which networks there are.
         threads: Threads by default.
+
+    Returns:
+        The parser, and the task.
     """
+    first = ArgumentParser(add_help=False)
+    first.add_argument("--task", choices=list(TASKS), default="pose")
+    task = TASKS[first.parse_known_args(arguments)[0].task]
     parser = ArgumentParser(
-        description=description, formatter_class=RawDescriptionHelpFormatter
+        description=description,
+        formatter_class=RawDescriptionHelpFormatter,
+        parents=[first],
     )
     add = parser.add_argument
     add("--out", type=folder, help="folder to write to; default: only print")
-    add("--networks", nargs="+", choices=list(CANDIDATES), default=list(networks))
+    names = list(task.candidates)
+    add("--networks", nargs="+", choices=names, default=names, help="of the task")
     add("--threads", type=at_least(1), default=threads, help="threads on the CPU")
     add("--repetitions", type=at_least(2), default=10, help="turns of each network")
     add("--warmup", type=at_least(0), default=5, help="calls before the first turn")
@@ -70,7 +79,7 @@ def new_parser(
         help="tell where the time of a call goes, in the place of the measurement",
     )
     add("--rows", type=at_least(1), default=15, help="lines of a profile's table")
-    return parser
+    return parser, task
 
 
 class _Nothing:

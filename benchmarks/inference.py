@@ -3,13 +3,16 @@
     python -m benchmarks.inference --out work_dirs/inference
     python -m benchmarks.inference --runtimes onnxruntime --profile
     python -m benchmarks.inference --persons 1 2 4 8 16
+    python -m benchmarks.inference --task seg --out work_dirs/inference_seg
+    python -m benchmarks.inference --task seg --memory
 
 All networks of a runtime take turns of a few calls in one process, on one thread, on
 all, and side by side in streams of one thread each. Written are a table,
-``inference.json`` and ``inference.png``, latency against the published AP. With
-``--profile`` it is told where the time goes instead, operator by operator; with
-``--persons`` how long it takes from an image and so many boxes to keypoints, by what
-people run: the runner, MMPose's ``inference_topdown``, rtmlib for RTMPose.
+``inference.json`` and ``inference.png``, latency against the published AP or mIoU.
+With ``--profile`` it is told where the time goes instead, operator by operator; with
+``--memory`` the most that a process takes for one network; with ``--persons`` how long
+it takes from an image and so many boxes to keypoints, by what people run: the runner,
+MMPose's ``inference_topdown``, rtmlib for RTMPose.
 """
 
 from __future__ import annotations
@@ -26,11 +29,11 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.command_line import Page, at_least, image_size, new_parser, table_line
-from benchmarks.networks import BASELINE, CANDIDATES, TensorMode, variants
+from benchmarks.networks import TASKS, TensorMode, variants
 from benchmarks.persons import measure_persons
-from benchmarks.plot import plot
+from benchmarks.plot import plot, points
 from benchmarks.runtimes import RUNTIMES, OpenOn, Runtime, peak_gflops
-from benchmarks.timing import Call, interleave, machine
+from benchmarks.timing import Call, Timing, interleave, machine, process_memory
 
 
 class Way(NamedTuple):
@@ -64,11 +67,12 @@ class Way(NamedTuple):
         return lambda: list(pool.map(lambda call: call(), calls))
 
 
-def ways(runtime: Runtime, threads: int) -> list[Way]:
-    """One thread, all of them together, and all of them in streams."""
+def ways(runtime: Runtime, threads: int, streams: int | None = None) -> list[Way]:
+    """One thread, all of them together, and in streams, by default as many."""
     if runtime.device != "cpu" or threads == 1:
         return [Way(threads)]
-    return [Way(1), Way(threads), Way(1, streams=threads)]
+    streams = streams or threads
+    return [Way(1), Way(threads)] + [Way(1, streams)] * (streams > 1)
 
 
 class Setting(NamedTuple):
@@ -78,11 +82,13 @@ class Setting(NamedTuple):
         runtime: Name of the runtime.
         size: Height and width of the images in pixels.
         batch: Number of images.
+        task: What the networks are for.
     """
 
     runtime: str
     size: tuple[int, int]
     batch: int
+    task: str = "pose"
 
     @property
     def text(self) -> str:
@@ -97,63 +103,72 @@ class Setting(NamedTuple):
         """Label and network of what the runtime is given."""
         for name in names:
             target = RUNTIMES[self.runtime].target
-            yield from variants(name, self.size, target).items()
+            yield from variants(name, self.size, target, self.task).items()
 
 
-def open_all(
+def prepare_all(
     setting: Setting, args: argparse.Namespace, page: Page
-) -> tuple[dict[tuple[str, Way], Call], dict[str, float]]:
-    """Open all networks of a setting in all ways.
+) -> tuple[dict[str, OpenOn], dict[str, float]]:
+    """Prepare all networks of a setting.
 
     Returns:
-        Label and way to a call, and label to the floating-point operations of a batch.
-        What cannot be run is told on the page.
+        Label to what opens the network, and label to the floating-point operations of
+        a batch. What cannot be run is told on the page.
     """
     runtime, images = RUNTIMES[setting.runtime], setting.images()
-    calls: dict[tuple[str, Way], Call] = {}
+    found: dict[str, OpenOn] = {}
     operations: dict[str, float] = {}
     for label, network in setting.networks(args.networks):
-        if label in CANDIDATES:  # As it is trained: what has to be computed.
+        if label in args.networks:  # As it is trained: what has to be computed.
             with torch.no_grad(), FlopCounterMode(display=False) as counter:
                 network(images[:1])
             flops = counter.get_total_flops() * setting.batch
         operations[label] = flops
         try:
-            open_on = runtime.prepared(network, images)
-            for way in ways(runtime, args.threads):
-                calls[label, way] = way.open(open_on)
+            found[label] = runtime.prepared(network, images)
         except Exception as error:
             page.fail(f"{label}, {setting.text}", error)
-    return calls, operations
+    return found, operations
 
 
 def measure(
     setting: Setting, args: argparse.Namespace, peak: float, page: Page
-) -> dict[str, float]:
-    """Measure all networks in one setting, interleaved.
+) -> None:
+    """Measure all networks in one setting, interleaved, one way after the other.
 
     Args:
         setting: The setting.
         args: The command line.
         peak: What the machine could do, in 1e9 operations per second.
         page: Where the results go: medians as a table, and everything as JSON.
-
-    Returns:
-        Label of each network to its median on all threads in milliseconds.
     """
-    calls, operations = open_all(setting, args, page)
-    timings = interleave(calls, args.repetitions, args.warmup, args.burst)
-    found = ways(RUNTIMES[setting.runtime], args.threads)
+    prepared, operations = prepare_all(setting, args, page)
+    found = ways(RUNTIMES[setting.runtime], args.threads, args.streams)
+    timings: dict[tuple[str, Way], Timing] = {}
+    for way in found:
+        calls: dict[tuple[str, Way], Call] = {}
+        for label, open_on in prepared.items():
+            try:
+                calls[label, way] = way.open(open_on)
+            except Exception as error:
+                page.fail(f"{label}, {way}, {setting.text}", error)
+        timings |= interleave(calls, args.repetitions, args.warmup, args.burst)
+    baseline = TASKS[setting.task].baseline
     titles = ["network", *(f"{way}: {way.unit}" for way in found)]
-    page.add(f"### {setting.text}", "", f"In parentheses: {BASELINE} / this.", "")
+    page.add(f"### {setting.text}", "", f"In parentheses: {baseline} / this.", "")
     page.add_titles(titles)
     for label in dict.fromkeys(label for label, _ in timings):
         cells = [label]
         for way in found:
-            timing, base = timings[label, way], timings.get((BASELINE, way))
+            if (label, way) not in timings:
+                cells.append("")
+                continue
+            timing, base = timings[label, way], timings.get((baseline, way))
             ratio = base.median / timing.median if base else None
             rate = 1e3 * setting.batch * way.streams / timing.median
-            cell = f"{rate:.0f}" if way.streams > 1 else f"{timing.median:.2f}"
+            cell = f"{timing.median:.2f}"
+            if way.streams > 1:
+                cell = f"{rate:.{int(rate < 30)}f}"
             cells.append(f"{cell} ({ratio:.2f})" if ratio else cell)
             page.record(
                 timing,
@@ -168,8 +183,6 @@ def measure(
             )
         page.add(table_line(cells))
     page.add("")
-    together = Way(args.threads)
-    return {label: t.median for (label, way), t in timings.items() if way == together}
 
 
 def measure_all(settings: list[Setting], args: argparse.Namespace) -> Page:
@@ -181,20 +194,39 @@ def measure_all(settings: list[Setting], args: argparse.Namespace) -> Page:
     }
     facts = {
         **machine(),
+        "task": args.task,
         "threads": args.threads,
         "turns of each network": args.repetitions,
         "calls in a turn": args.burst,
         **{f"peak GFLOP/s, {kind}": round(peak, 1) for kind, peak in peaks.items()},
     }
     page = Page(args.out, "inference", facts)
-    drawn: dict[str, dict[str, float]] = {}
     for setting in settings:
         peak = peaks[_kind(RUNTIMES[setting.runtime])]
-        medians = measure(setting, args, peak, page)
-        if (setting.batch, setting.size) == (1, (256, 192)):
-            drawn[setting.runtime] = medians
-    if args.out and drawn:
-        plot(drawn, args.out / "inference.png")
+        measure(setting, args, peak, page)
+    task = TASKS[args.task]
+    found = points(page.numbers["rows"], args.threads, task)
+    if args.out and found:
+        plot(found, args.out / "inference.png", task)
+    return page
+
+
+def measure_memory(settings: list[Setting], args: argparse.Namespace) -> Page:
+    """Write a table of the memory that a process of one network takes."""
+    page = Page(args.out, "memory", machine() | dict(threads=args.threads))
+    page.add_titles(["network", "runtime", "size", "batch", "MiB"], texts=3)
+    for setting in settings:
+        runtime, images = RUNTIMES[setting.runtime], setting.images()
+        size = _text(setting.size)
+        for label, network in setting.networks(args.networks):
+            try:
+                mib = process_memory(runtime.opener(network, images), args.threads)
+            except Exception as error:
+                page.fail(f"{label}, {setting.text}", error)
+            else:
+                what = [label, setting.runtime, size, setting.batch]
+                page.numbers["rows"].append([*what, mib])
+                page.add(table_line([*map(str, what), f"{mib:.0f}"]))
     return page
 
 
@@ -223,20 +255,31 @@ def _text(size: tuple[int, int]) -> str:
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = new_parser(__doc__, list(CANDIDATES), threads=2)
+    parser, task = new_parser(__doc__, arguments, threads=2)
     cuda = torch.cuda.is_available()
     usual = ["pytorch", "onnxruntime", "openvino"] + ["cuda", "cuda-graph"] * cuda
-    sizes = [(256, 192), (384, 288)]
     add = parser.add_argument
     add("--runtimes", nargs="+", choices=list(RUNTIMES), default=usual)
-    add("--sizes", nargs="+", type=image_size, default=sizes, metavar="HEIGHTxWIDTH")
-    add("--batches", nargs="+", type=at_least(1), default=[1, 8])
+    add(
+        "--sizes",
+        nargs="+",
+        type=image_size,
+        default=task.sizes,
+        metavar="HEIGHTxWIDTH",
+    )
+    add("--batches", nargs="+", type=at_least(1), default=task.batches)
     add("--burst", type=at_least(1), default=5, help="calls in each turn")
+    add("--streams", type=at_least(1), help="calls side by side; default: threads")
+    add("--memory", action="store_true", help="of a process, in the place of time")
     add("--persons", nargs="+", type=at_least(1), help="boxes in an image")
     args = parser.parse_args(arguments)
     on_cuda = [name for name in args.runtimes if RUNTIMES[name].device == "cuda"]
     if on_cuda and not cuda:
         parser.error(f"--runtimes {' '.join(on_cuda)}: PyTorch finds no CUDA device")
+    if on_cuda and args.memory:
+        parser.error(f"--memory: runs on the CPU, not {' '.join(on_cuda)}")
+    if args.persons and args.task != "pose":
+        parser.error(f"--persons: is of --task pose, not {args.task}")
     return args
 
 
@@ -247,8 +290,9 @@ def main(arguments: list[str] | None = None) -> int:
     if args.persons:
         return int(bool(measure_persons(args).numbers["failures"]))
     choices = product(args.runtimes, args.sizes, args.batches)
-    settings = [Setting(*choice) for choice in choices]
-    page = (profile_all if args.profile else measure_all)(settings, args)
+    settings = [Setting(*choice, args.task) for choice in choices]
+    run = profile_all if args.profile else measure_all
+    page = (measure_memory if args.memory else run)(settings, args)
     return int(bool(page.numbers["failures"]))
 
 

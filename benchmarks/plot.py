@@ -9,16 +9,18 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.networks import CANDIDATES
+from benchmarks.networks import TASKS, Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.transforms import Bbox
 
+#: Runtime -> label of a network -> milliseconds and published score.
+Points = dict[str, dict[str, tuple[float, float]]]
 #: What is drawn in which colour.
 COLORS = {
     "deployed": "tab:red",
@@ -31,34 +33,53 @@ TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "pytorch": "PyT
 _PLACES = [(across, up) for up in (4, -9, 11, -16, 18, -23, 25) for across in (4, -4)]
 
 
-def plot(latencies: Mapping[str, Mapping[str, float]], path: Path) -> None:
-    """Draw the networks' latency against their published AP, two runtimes a row.
+def points(rows: Iterable[Mapping[str, Any]], threads: int, task: Task) -> Points:
+    """Select what is drawn: one image of the size that the score was measured on.
 
     Args:
-        latencies: Runtime to label of a network to milliseconds.
+        rows: Rows of the JSON of ``benchmarks.inference``.
+        threads: Threads of the measurement.
+        task: What the networks are for.
+    """
+    found: Points = defaultdict(dict)
+    for row in rows:
+        label = row["network"]
+        network = task.candidates[label.removesuffix(", deployed")]
+        setting = row["size"], row["batch"], row["threads"], row["streams"]
+        drawn = "x".join(map(str, network.tested)), 1, threads, 1
+        if setting == drawn and network.score is not None:
+            found[row["runtime"]][label] = row["timing"]["median"], network.score
+    return found
+
+
+def plot(runtimes: Points, path: Path, task: Task) -> None:
+    """Draw the networks' latency against their published score, two runtimes a row.
+
+    Args:
+        runtimes: What to draw.
         path: Image file to write.
+        task: What the networks are for.
     """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot, ticker
 
-    columns = min(len(latencies), 2)
-    rows = -(-len(latencies) // 2)
+    columns = min(len(runtimes), 2)
+    rows = -(-len(runtimes) // 2)
     size = 5.5 * columns, 5 * rows
     figure, axes = pyplot.subplots(rows, columns, figsize=size, dpi=130, squeeze=False)
-    for axis in axes.flat[len(latencies) :]:
+    for axis in axes.flat[len(runtimes) :]:
         axis.set_visible(False)
-    for axis, (runtime, networks) in zip(axes.flat, latencies.items()):
+    for axis, (runtime, networks) in zip(axes.flat, runtimes.items()):
         axis.set(
             title=TITLES.get(runtime, runtime),
             xlabel="median latency, ms",
-            ylabel="COCO AP, published",
+            ylabel=task.metric,
             xscale="log",
         )
         for kind, color in COLORS.items():
-            names = [name for name in networks if _kind(name) == kind]
-            places = [(networks[name], _ap(name)) for name in names]
+            places = [networks[n] for n in networks if _kind(n, task) == kind]
             axis.scatter(*zip(*places) if places else ([], []), color=color, label=kind)
         axis.legend(loc="lower right", fontsize=7)
         axis.margins(x=0.2, y=0.1)
@@ -67,29 +88,25 @@ def plot(latencies: Mapping[str, Mapping[str, float]], path: Path) -> None:
         axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.grid(alpha=0.3)
     figure.tight_layout()
-    for axis, networks in zip(axes.flat, latencies.values()):
+    for axis, networks in zip(axes.flat, runtimes.values()):
         # A deployed network is named beside what it is trained as.
         lines = {}
-        for name in filter(CANDIDATES.get, networks):
+        for name in filter(task.candidates.get, networks):
             both = networks[name], networks.get(f"{name}, deployed", networks[name])
-            (lines[name],) = axis.plot(both, [_ap(name)] * 2, "tab:orange", lw=0.5)
+            (lines[name],) = axis.plot(*zip(*both), "tab:orange", lw=0.5)
         figure.canvas.draw()  # Settles where everything is.
         taken = [line.get_window_extent().padded(6) for line in lines.values()]
         for name, line in lines.items():
-            point = max(line.get_xdata()), _ap(name)
+            point = max(line.get_xdata()), networks[name][1]
             taken.append(_write(axis, name, point, taken))
     figure.savefig(path)
     pyplot.close(figure)
 
 
-def _ap(label: str) -> float:
-    return CANDIDATES[label.removesuffix(", deployed")].ap
-
-
-def _kind(label: str) -> str:
-    if label not in CANDIDATES:
+def _kind(label: str, task: Task) -> str:
+    if label not in task.candidates:
         return "deployed"
-    return "as trained" if CANDIDATES[label].ours else "other networks"
+    return "as trained" if task.candidates[label].ours else "other networks"
 
 
 def _write(
@@ -110,19 +127,16 @@ def _write(
 
 
 def main() -> None:
-    """Draw one image at 256x192, on all threads of the measurement."""
+    """Draw the latency of one image, on all threads of the measurement."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("results", type=Path, help="JSON file of benchmarks.inference")
     parser.add_argument("picture", type=Path, help="image file to write")
     parser.add_argument("--runtimes", nargs="+", default=["onnxruntime", "openvino"])
     args = parser.parse_args()
     results = json.loads(args.results.read_text())
-    threads = results["machine"]["threads"]
-    found: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in results["rows"]:
-        if (row["threads"], row["streams"]) == (threads, 1) and row["batch"] == 1:
-            found[row["runtime"]][row["network"]] = row["timing"]["median"]
-    plot({runtime: found[runtime] for runtime in args.runtimes}, args.picture)
+    task = TASKS[results["machine"].get("task", "pose")]
+    found = points(results["rows"], results["machine"]["threads"], task)
+    plot({name: found[name] for name in args.runtimes}, args.picture, task)
 
 
 if __name__ == "__main__":

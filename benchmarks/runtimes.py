@@ -21,6 +21,7 @@ from benchmarks.profiling import NodeTime, node_table, operator_table
 from benchmarks.timing import Call, interleave
 
 #: ``open_on(num_threads)`` gives a call to time, on so many threads of the CPU.
+#: On the CPU it can be sent to another process, unless the network is compiled.
 OpenOn = Callable[[int], Call]
 #: ``prepare(network, images)`` gives an :data:`OpenOn`.
 Prepare = Callable[[nn.Module, Tensor], OpenOn]
@@ -38,20 +39,26 @@ def compile_network(network: nn.Module) -> Callable[..., Any]:
     return torch.compile(network)
 
 
+def _open(network: Callable[[Tensor], object], x: Tensor, num_threads: int) -> Call:
+    def call() -> object:
+        if torch.get_num_threads() != num_threads:
+            torch.set_num_threads(num_threads)  # of the calling thread
+        return network(x)
+
+    return call
+
+
 def _on_threads(network: Callable[[Tensor], object], x: Tensor) -> OpenOn:
-    def open_on(num_threads: int) -> Call:
-        def call() -> object:
-            if torch.get_num_threads() != num_threads:
-                torch.set_num_threads(num_threads)  # of the calling thread
-            return network(x)
+    return partial(_open, network, x)
 
-        return call
 
-    return open_on
+@torch.inference_mode()
+def _infer(network: nn.Module, x: Tensor) -> object:
+    return network(x)
 
 
 def _eager(network: nn.Module, x: Tensor) -> OpenOn:
-    return _on_threads(torch.inference_mode()(lambda images: network(images)), x)
+    return _on_threads(partial(_infer, network), x)
 
 
 def _compiled(network: nn.Module, x: Tensor) -> OpenOn:
@@ -76,7 +83,7 @@ def _trace(network: nn.Module, x: Tensor, quantise_for: str | None = None) -> by
         return path.read_bytes()
 
 
-def _onnxruntime_call(
+def _onnxruntime_session(
     file: bytes, x: Tensor, num_threads: int, **settings: object
 ) -> tuple[Any, Call]:
     """A session with further settings of its options, and a call of it."""
@@ -99,8 +106,11 @@ def _onnxruntime_call(
 def _onnxruntime(
     network: nn.Module, x: Tensor, quantise_for: str | None = None
 ) -> OpenOn:
-    file = _trace(network, x, quantise_for)
-    return lambda num_threads: _onnxruntime_call(file, x, num_threads)[1]
+    return partial(_onnxruntime_call, _trace(network, x, quantise_for), x)
+
+
+def _onnxruntime_call(file: bytes, x: Tensor, num_threads: int) -> Call:
+    return _onnxruntime_session(file, x, num_threads)[1]
 
 
 def _onnxruntime_nodes(
@@ -109,7 +119,7 @@ def _onnxruntime_nodes(
     with TemporaryDirectory() as folder:
         settings = dict(enable_profiling=True, profile_file_prefix=f"{folder}/profile")
         file = _trace(network, x)
-        session, call = _onnxruntime_call(file, x, num_threads, **settings)
+        session, call = _onnxruntime_session(file, x, num_threads, **settings)
         for _ in range(runs):
             call()
         events = json.loads(Path(session.end_profiling()).read_text())
@@ -118,7 +128,7 @@ def _onnxruntime_nodes(
             yield event["args"]["op_name"], event["name"], event["dur"] / 1e3
 
 
-def _openvino_call(
+def _openvino_request(
     file: bytes, x: Tensor, num_threads: int, **settings: object
 ) -> tuple[Any, Call]:
     """A request of a model compiled with further settings, and a call of it."""
@@ -141,15 +151,20 @@ def _openvino_call(
 def _openvino(
     network: nn.Module, x: Tensor, quantise_for: str | None = None, **settings: object
 ) -> OpenOn:
-    file = _trace(network, x, quantise_for)
-    return lambda num_threads: _openvino_call(file, x, num_threads, **settings)[1]
+    return partial(_openvino_call, _trace(network, x, quantise_for), x, **settings)
+
+
+def _openvino_call(
+    file: bytes, x: Tensor, num_threads: int, **settings: object
+) -> Call:
+    return _openvino_request(file, x, num_threads, **settings)[1]
 
 
 def _openvino_nodes(
     network: nn.Module, x: Tensor, num_threads: int, runs: int
 ) -> Iterable[NodeTime]:
     file = _trace(network, x)
-    request, call = _openvino_call(file, x, num_threads, PERF_COUNT=True)
+    request, call = _openvino_request(file, x, num_threads, PERF_COUNT=True)
     for _ in range(runs):
         call()
         for info in request.get_profiling_info():
@@ -179,6 +194,11 @@ class Runtime(NamedTuple):
         None
     )
 
+    def opener(self, network: nn.Module, images: Tensor) -> OpenOn:
+        """Move a network and images there, and prepare it without opening it."""
+        there = self.device, self.dtype
+        return self.prepare(network.to(*there), images.to(*there))
+
     def prepared(self, network: nn.Module, images: Tensor) -> OpenOn:
         """Prepare a network to be opened on some number of threads.
 
@@ -190,8 +210,7 @@ class Runtime(NamedTuple):
                 device and turned into the type.
             images: Images (N, 3, H, W).
         """
-        there = self.device, self.dtype
-        open_on = self.prepare(network.to(*there), images.to(*there))
+        open_on = self.opener(network, images)
 
         def open_and_call(num_threads: int) -> Call:
             call = open_on(num_threads)

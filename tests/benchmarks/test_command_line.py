@@ -24,6 +24,8 @@ CASES = [
     (inference, ("--sizes", "64x0"), f"64x0: {SIZE}"),
     (inference, ("--sizes", "64"), f"64: {SIZE}"),
     (inference, ("--burst", "0"), "0: must be at least 1"),
+    (inference, ("--streams", "0"), "0: must be at least 1"),
+    (inference, ("--networks", "STDC1"), "invalid choice: 'STDC1'"),
     (training, ("--size", "64x100"), f"64x100: {SIZE}"),
     (training, ("--batches", "1"), "1: must be at least 2"),
     (training, ("--device", "tpu"), "invalid choice: 'tpu'"),
@@ -51,9 +53,10 @@ def test_wrong_arguments_are_named(module, arguments, message, tmp_path, capsys)
         (training, ["--device", "cuda"], "--device cuda: PyTorch finds no CUDA"),
         (training, ["--modes", "fp16"], "--modes fp16: float16 needs a CUDA device"),
         (gpu_report, ["--out", "out"], "--device cuda: PyTorch finds no CUDA device"),
+        (inference, ["--persons", "1", "--task", "seg"], "--persons: is of --task"),
     ],
 )
-def test_gpus_are_asked_for_where_needed(
+def test_what_cannot_be_measured_is_told(
     module, arguments, message, capsys, monkeypatch
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
