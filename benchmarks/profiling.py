@@ -60,7 +60,7 @@ def operator_table(call: Call, device: str, rows: int) -> str:
 
     Returns:
         The profiler's table of one call, under a line with the time of a call that is
-        not profiled and, on a CUDA device, its kernels and memory.
+        not profiled, its memory and, on a CUDA device, its kernels.
     """
     on_cuda = device == "cuda"
     wall = interleave({"call": call}, repetitions=3, warmup=2)["call"].median
@@ -69,10 +69,10 @@ def operator_table(call: Call, device: str, rows: int) -> str:
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_cuda
     with profile(activities=activities) as profiler:
         call()
-    if memory is not None:
+    facts.append(f"{memory:.1f} MiB beyond what was held before")
+    if on_cuda:
         kernels = sum(len(event.kernels) for event in profiler.events() or ())
         facts.append(f"{kernels} kernels")
-        facts.append(f"{memory:.1f} MiB beyond what was held before")
     table = profiler.key_averages().table(
         sort_by="self_cuda_time_total" if on_cuda else "self_cpu_time_total",
         row_limit=rows,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import os
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 Call = Callable[[], object]
 Key = TypeVar("Key", bound=Hashable)
@@ -72,20 +77,67 @@ def interleave(
     return {name: Timing.of(values) for name, values in times.items()}
 
 
-def peak_memory(call: Call, device: str) -> float | None:
-    """Measure the most memory that PyTorch holds on a CUDA device during a call.
+def peak_memory(call: Call, device: str) -> float:
+    """Measure the most memory that PyTorch holds during a call, by its own count.
+
+    Args:
+        call: What to measure.
+        device: Where it computes: ``'cpu'`` or ``'cuda'``.
 
     Returns:
-        MiB beyond those held before the call, or None on other devices.
+        MiB beyond those held before the call.
     """
     if device != "cuda":
-        return None
+        return _peak_memory_on_cpu(call)
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     call()
     torch.cuda.synchronize()
     return (torch.cuda.max_memory_allocated() - before) / 2**20
+
+
+def _peak_memory_on_cpu(call: Call) -> float:
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        call()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(path))
+        events = json.loads(path.read_text())["traceEvents"]
+    changes = [event["args"] for event in events if event["name"] == "[memory]"]
+    before = changes[0]["Total Allocated"] - changes[0]["Bytes"] if changes else 0
+    most = max((change["Total Allocated"] for change in changes), default=0)
+    return (most - before) / 2**20
+
+
+def process_memory(open_on: Callable[[int], Call], threads: int) -> float:
+    """Measure the most memory that a process takes to open a network and call it.
+
+    Args:
+        open_on: Gives a call on so many threads; it is sent to a new process.
+        threads: Threads of the call.
+
+    Returns:
+        MiB beyond what the process held before, which had imported PyTorch. They are
+        read from Linux's ``/proc``.
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_process_memory, (open_on, threads))
+
+
+def _process_memory(open_on: Callable[[int], Call], threads: int) -> float:
+    before = _status("VmRSS")
+    call = open_on(threads)
+    call()
+    call()
+    return (_status("VmHWM") - before) / 2**10
+
+
+def _status(key: str) -> int:
+    """What Linux knows of this process, in KiB."""
+    text = Path("/proc/self/status").read_text()
+    (kib,) = re.findall(rf"^{key}:\s+(\d+) kB$", text, re.M)
+    return int(kib)
 
 
 def machine() -> dict[str, str]:

@@ -1,8 +1,11 @@
 """Calls take turns, and their times are summed up as they are."""
 
-import pytest
+from functools import partial
 
-from benchmarks.timing import Timing, interleave
+import pytest
+import torch
+
+from benchmarks.timing import Timing, interleave, peak_memory, process_memory
 
 
 def test_calls_are_interleaved():
@@ -19,6 +22,19 @@ def test_calls_are_interleaved():
         interleave(calls, repetitions=1, warmup=0)
     with pytest.raises(ValueError, match="burst must be at least 1, got 0"):
         interleave(calls, repetitions=2, warmup=0, burst=0)
+
+
+def test_memory_of_known_tensors():
+    """By PyTorch's count, of what is held at a time; and by the system's."""
+    held: list[torch.Tensor] = []
+    assert peak_memory(lambda: held.append(torch.ones(2**20)), "cpu") == 4
+    assert peak_memory(lambda: [torch.ones(2**20) for _ in range(4)], "cpu") == 16
+    assert peak_memory(lambda: [torch.ones(2**20).sum() for _ in "abcd"], "cpu") < 5
+    assert 64 <= process_memory(partial(_ones, 2**24), 1) < 80
+
+
+def _ones(numbers, threads):
+    return partial(torch.ones, numbers)
 
 
 def test_timing_of_known_times():
