@@ -1,5 +1,6 @@
 """tools/demo.py survives an interruption, removes its own drawings, names failures."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.tools import load_tool
 def demo(tmp_path, monkeypatch):
     """The tool, in a folder that is not the repository."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     tool = load_tool("demo")
     small = "coco --train 1 --val 1 --size 96 96 --quiet"
     short = tool.DEMOS["pose"]._replace(generate=small)

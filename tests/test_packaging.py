@@ -128,7 +128,7 @@ def test_wheel_carries_the_package_and_what_mim_needs(site, wheel):
     assert files(ROOT / "configs") <= configs
     # Neither demo nor generated data nor the papers' tables, which a checkout has.
     tools = {path.name for path in (mim / "tools").iterdir()} - {"__pycache__"}
-    assert tools == {f"{name}.py" for name in TOOLS}
+    assert tools == {f"{name}.py" for name in (*TOOLS, "thread_settings")}
     # Nothing else lands beside the package.
     beside = {path.name for path in site.iterdir()} - {"__pycache__"}
     assert {name.split("-")[0] for name in beside} == {
@@ -241,6 +241,7 @@ RUN_INSTALLED = """
 import runpy, sys
 for path in sys.argv[1:]:
     sys.argv[:] = [path, "--help"]
+    sys.path[0] = path.rsplit("/", 1)[0]
     try:
         runpy.run_path(path, run_name="__main__")
     except SystemExit as stop:

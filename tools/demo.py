@@ -21,6 +21,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import thread_settings
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -121,6 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     demo = DEMOS[args.task]
     folder = args.work_dir or Path(f"work_dirs/demo_{args.task}")
+    thread_settings.spare_busy_cores()
     try:
         generate(demo)
         score = test(demo, folder, train(demo, folder, args.cfg_options))

@@ -34,6 +34,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import thread_settings  # noqa: F401  Before PyTorch.
+
+# isort: split
 import mmengine.dist.utils
 import numpy as np
 from mmengine.dist import all_gather_object, broadcast_object_list, get_dist_info
