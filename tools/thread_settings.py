@@ -18,6 +18,8 @@ def spare_busy_cores() -> None:
     """Have as many threads as there are idle cores, at least one, and say so."""
     busy = round(os.getloadavg()[0])  # of the last minute
     if busy and not CHOSEN:
-        idle = max(1, len(os.sched_getaffinity(0)) - busy)
+        affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+        idle = max(1, cores - busy)
         os.environ["OMP_NUM_THREADS"] = str(idle)
         print(f"Other programs take {busy} cores: OMP_NUM_THREADS={idle}", flush=True)
