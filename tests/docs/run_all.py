@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from tests.docs.checks import check, program, write_configs
 from tests.docs.pages import Command, find_commands
 from tests.docs.setting import make_inputs
 from tests.generated_data import make_all
-from tests.running import ONE_PROCESS, ROOT
+from tests.running import ONE_PROCESS, ROOT, run_python
 
 # Pattern of a command -> why it is checked, but not run.
 NOT_RUN = {
@@ -90,40 +89,29 @@ def shortened(words: list[str]) -> list[str]:
     return words
 
 
-def _config_text(words: list[str]) -> str:
-    configs = [word for word in words if word.startswith("configs/")]
-    return Path(configs[0]).read_text() if configs else ""
-
-
-def run(command: Command, environment: dict[str, str]) -> float:
+def run(command: Command) -> float:
     """Run a command in the current folder.
 
     Returns:
         The seconds that it took.
 
     Raises:
-        RuntimeError: If it fails.
+        AssertionError: If it fails.
     """
-    make_inputs(f"{command.line} {_config_text(command.words)}", Path())
+    configs = [word for word in command.words if word.startswith("configs/")]
+    text = Path(configs[0]).read_text() if configs else ""
+    make_inputs(f"{command.line} {text}", Path())
     start = time.monotonic()
     script, arguments = program(shortened(command.words))
-    done = subprocess.run(
-        [sys.executable, script, *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stdout[-3000:])
+    run_python(script, *arguments, cwd=Path())
     return time.monotonic() - start
 
 
 def main(pages: list[str]) -> int:
     """Run everything, print what was run, what was not and why, and what failed."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    tests = [sys.executable, "-m", "pytest", "-q", "-W", "ignore", "tests/docs"]
-    if subprocess.run(tests, cwd=ROOT, env=environment).returncode:
+    tests = run_python("-m", "pytest", "-q", "-W", "ignore", "tests/docs", check=False)
+    print(tests.stdout)
+    if tests.returncode:
         return 1
     failed = []
     with tempfile.TemporaryDirectory() as name:
@@ -145,8 +133,8 @@ def main(pages: list[str]) -> int:
                 continue
             try:
                 check(command, folder)
-                print(f"{run(command, environment):5.1f} s  {command}", flush=True)
-            except RuntimeError as error:
+                print(f"{run(command):5.1f} s  {command}", flush=True)
+            except AssertionError as error:
                 failed.append(command)
                 print(f"FAILED   {command}\n{error}", flush=True)
         os.chdir(ROOT)
