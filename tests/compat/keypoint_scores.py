@@ -37,77 +37,43 @@ KINDS = {
 SCORES = {kind: f"{kind[10:]}_score" for kind in list(KINDS)[3:]}
 
 
-def draw_points(rng, box, count, unknown):
-    x, y, width, height = box
-    points = []
-    for _ in range(count):
-        at = x + rng.random() * width, y + rng.random() * height
-        points += [*at, 0 if rng.random() < unknown else rng.choice((1, 2))]
-    return points
-
-
-def move(rng, points, far):
-    moved = []
-    for x, y in zip(points[::3], points[1::3]):
-        moved += [x + rng.gauss(0, far), y + rng.gauss(0, far), rng.random()]
-    return moved
-
-
 def write_data(folder: Path, with_area: bool, with_scores: bool, seed: int = 0) -> None:
     """Write `annotations.json` and `detections.json`.
 
     People of many sizes, crowds, people without known keypoints, ids from 0;
     detections that are near, far, of nobody, double, and empty.
     """
-    rng = Random(seed)
-    images = [{"id": k + 1, "crowdIndex": rng.random()} for k in range(30)]
+    rng = np.random.RandomState(seed)  # the same in every version of NumPy
+    images = [dict(id=k, crowdIndex=rng.rand()) for k in range(1, 31)]
     people, found = [], []
-    for image in images:
-        for _ in range(rng.randrange(6)):
-            size = 2 ** rng.uniform(4, 9)
-            box = [
-                rng.random() * 400,
-                rng.random() * 400,
-                size,
-                size * rng.uniform(1, 3),
-            ]
-            unknown = rng.choice((0.1, 0.5, 0.9, 1))
-            person = {
-                "id": len(people),
-                "image_id": image["id"],
-                "category_id": 1,
-                "bbox": box,
-            }
-            for part, count in PARTS.items():
-                person[part] = draw_points(rng, box, count, unknown)
-            known = sum(v > 0 for v in person["keypoints"][2::3])
-            person["num_keypoints"] = min(known, rng.randrange(18))
-            area = box[2] * box[3] * rng.uniform(0.3, 0.8)
-            if with_area:
-                person["area"] = area
-            if rng.random() < 0.1:
-                person["iscrowd"] = 1
-            people.append(person)
-            for _ in range(rng.choice((0, 1, 1, 1, 2))):
-                far = size * rng.choice((0.01, 0.03, 0.1, 0.5))
-                detection = {"image_id": image["id"], "category_id": 1}
-                for part in PARTS:
-                    empty = rng.random() < 0.1
-                    points = [0] * len(person[part])
-                    if not empty:
-                        points = move(rng, person[part], far)
-                    detection[part] = points
-                detection["score"] = rng.choice((0.5, rng.random()))
-                for key in SCORES.values() if with_scores else ():
-                    detection[key] = rng.random()
-                found.append(detection)
-    annotations = {
-        "images": images,
-        "annotations": people,
-        "categories": [{"id": 1, "name": "person"}],
-    }
-    for name, content in (("annotations", annotations), ("detections", found)):
-        (folder / f"{name}.json").write_text(json.dumps(content))
+    for image_id in rng.randint(1, 31, 80).tolist():
+        corner, size = rng.uniform(0, 400, 2), 2 ** rng.uniform(4, 9)
+        sides = np.array([size, size * rng.uniform(1, 3)])
+        of, unknown = dict(image_id=image_id, category_id=1), rng.choice([0.1, 0.5, 1])
+        person = dict(of, id=len(people), bbox=[*corner, *sides])
+        points = {}
+        for part, count in PARTS.items():
+            flags = rng.randint(1, 3, count) * (rng.rand(count) > unknown)
+            points[part] = corner + rng.rand(count, 2) * sides
+            person[part] = np.column_stack((points[part], flags)).ravel().tolist()
+        known = sum(flag > 0 for flag in person["keypoints"][2::3])
+        person["num_keypoints"] = min(known, int(rng.randint(18)))
+        area = sides.prod() * rng.uniform(0.3, 0.8)
+        people.append(dict(person, area=area) if with_area else person)
+        if rng.rand() < 0.1:
+            people[-1]["iscrowd"] = 1
+        for _ in range(rng.choice([0, 1, 1, 1, 2])):
+            detection = dict(of, score=rng.choice([0.5, rng.rand()]))
+            far = size * rng.choice([0.01, 0.03, 0.1, 0.5])
+            for part, places in points.items():
+                moved = places + rng.normal(0, far, places.shape)
+                likely = np.column_stack((moved, rng.rand(len(places))))
+                detection[part] = (likely * (rng.rand() > 0.1)).ravel().tolist()
+            given = {key: rng.rand() for key in SCORES.values()}
+            found.append(detection | given if with_scores else detection)
+    truth = dict(images=images, annotations=people, categories=[dict(id=1, name="p")])
+    (folder / "annotations.json").write_text(json.dumps(truth))
+    (folder / "detections.json").write_text(json.dumps(found))
 
 
 def scores(tools: str = "xtcocotools") -> dict[str, list[float]]:

@@ -1,7 +1,5 @@
 """Stand-ins are found where the real modules are missing, and only there."""
 
-import pytest
-
 from tests.running import ROOT, run_python
 
 PTH = ROOT / "requirements/mmlitehrnet_standins.pth"
@@ -37,12 +35,6 @@ def test_nothing_is_served_without_the_package(tmp_path):
     )
     found = run_python("-c", code, cwd=tmp_path).stdout.strip()
     assert found == "None"
-
-
-@pytest.mark.slow
-def test_upstream_may_be_imported_first():
-    code = "import mmpose.models, mmpose.evaluation, mmcv.ops; print('imported')"
-    assert run_python("-W", "ignore", "-c", code).stdout.endswith("imported\n")
 
 
 def test_start_of_python_imports_nothing():

@@ -56,21 +56,3 @@ def test_annotations_and_detections_stay_as_they_are(data):
     with pytest.warns(UserWarning):
         evaluation.evaluate()
     assert [truth.dataset, results.dataset] == before
-
-
-def test_boxes_are_scored_as_by_pycocotools(data):
-    pycocotools = pytest.importorskip("pycocotools.cocoeval")
-    truth, _ = data
-    # pycocotools takes an annotation with the id 0 for none.
-    people = [dict(p, score=0.5) for p in truth.dataset["annotations"] if p["id"]]
-    found = [
-        {k: p[k] for k in ("image_id", "category_id", "bbox", "score")} for p in people
-    ]
-    stats = []
-    for kind in (COCOeval, pycocotools.COCOeval):
-        evaluation = kind(truth, truth.loadRes([dict(f) for f in found]), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        stats.append(list(evaluation.stats))
-    assert stats[0] == stats[1]
