@@ -2,11 +2,19 @@
 
 import json
 
-import cv2
 import numpy as np
 import pytest
+from mmpose.datasets import CocoDataset, MpiiDataset
+from mmpose.datasets.transforms import (
+    GetBBoxCenterScale,
+    LoadImage,
+    PackPoseInputs,
+    TopdownAffine,
+)
+from mmpose.evaluation import CocoMetric, MpiiPCKAccuracy
+from scipy.io import loadmat
 
-from sample_data import coco, crowd, make_coco, make_mpii, mpii, people
+from sample_data import coco, crowd, make_coco, make_mpii, people
 
 TRAIN, VAL = 2, 8
 ANNOTATIONS = "annotations/person_keypoints_val2017.json"
@@ -67,13 +75,6 @@ def test_visibility_says_what_the_picture_shows(crowds):
 
 
 def pipeline():
-    from mmpose.datasets.transforms import (
-        GetBBoxCenterScale,
-        LoadImage,
-        PackPoseInputs,
-        TopdownAffine,
-    )
-
     affine = TopdownAffine(input_size=(96, 128))
     return [LoadImage(), GetBBoxCenterScale(), affine, PackPoseInputs()]
 
@@ -92,8 +93,6 @@ def score(metric, dataset, shift=0.0):
 
 
 def coco_dataset(folder, **kwargs):
-    from mmpose.datasets import CocoDataset
-
     return CocoDataset(
         data_root=str(folder),
         ann_file=ANNOTATIONS,
@@ -106,52 +105,10 @@ def coco_dataset(folder, **kwargs):
 
 @pytest.mark.parametrize("shift, low, high", [(0.0, 0.999, 1), (30.0, 0, 0.1)])
 def test_the_truth_scores_ap_1_and_far_points_do_not(coco_folder, shift, low, high):
-    from mmpose.evaluation import CocoMetric
-
     dataset = coco_dataset(coco_folder)
     assert dataset[0]["inputs"].shape == (3, 128, 96)
     metric = CocoMetric(ann_file=str(coco_folder / ANNOTATIONS))
     assert low <= score(metric, dataset, shift)["coco/AP"] <= high
-
-
-def test_annotations_agree_with_each_other(coco_folder):
-    from pycocotools import mask
-    from pycocotools.coco import COCO
-
-    truth = COCO(str(coco_folder / ANNOTATIONS))
-    assert len(truth.getImgIds()) == VAL
-    (category,) = truth.loadCats(truth.getCatIds())
-    assert len(category["keypoints"]) == 17
-    for annotation in truth.loadAnns(truth.getAnnIds()):
-        image = truth.imgs[annotation["image_id"]]
-        picture = cv2.imread(str(coco_folder / "val2017" / image["file_name"]))
-        assert picture.shape == (image["height"], image["width"], 3)
-        x, y, width, height = annotation["bbox"]
-        assert 0 <= x and x + width <= image["width"]
-        assert 0 <= y and y + height <= image["height"]
-        keypoints = np.reshape(annotation["keypoints"], (17, 3))
-        assert annotation["num_keypoints"] == np.count_nonzero(keypoints[:, 2])
-        assert not keypoints[keypoints[:, 2] == 0].any()
-        shown = keypoints[keypoints[:, 2] == 2, :2]
-        assert ((shown >= [x, y]) & (shown < [x + width, y + height])).all()
-        polygons = [np.array(line) for line in annotation["segmentation"]]
-        runs = mask.frPyObjects(polygons, image["height"], image["width"])
-        # The outline runs through the centres of the border's pixels.
-        area = float(mask.area(mask.merge(runs)))
-        assert area == pytest.approx(annotation["area"], rel=0.35, abs=60)
-
-
-def test_detections_cover_the_people(coco_folder):
-    from pycocotools import mask
-
-    boxes = str(coco_folder / coco.DETECTIONS)
-    found = json.loads((coco_folder / coco.DETECTIONS).read_text())
-    people_in = json.loads((coco_folder / ANNOTATIONS).read_text())["annotations"]
-    assert len(coco_dataset(coco_folder, bbox_file=boxes)) >= len(people_in)
-    assert all(0 < row["score"] <= 1 and min(row["bbox"][2:]) > 0 for row in found)
-    for person in people_in:
-        near = [r["bbox"] for r in found if r["image_id"] == person["image_id"]]
-        assert mask.iou(np.array(near), np.array([person["bbox"]]), [0]).max() > 0.6
 
 
 # ----------------------------------------------------------------------- MPII
@@ -159,9 +116,6 @@ def test_detections_cover_the_people(coco_folder):
 
 @pytest.mark.parametrize("shift, low, high", [(-1.0, 99.9, 100), (40.0, 0, 5)])
 def test_the_truth_scores_pckh_100(mpii_folder, shift, low, high):
-    from mmpose.datasets import MpiiDataset
-    from mmpose.evaluation import MpiiPCKAccuracy
-
     dataset = MpiiDataset(
         data_root=str(mpii_folder),
         ann_file="annotations/mpii_val.json",
@@ -174,23 +128,11 @@ def test_the_truth_scores_pckh_100(mpii_folder, shift, low, high):
     assert low <= score(MpiiPCKAccuracy(), dataset, shift)["PCK"] <= high
 
 
-@pytest.mark.parametrize("counts", [(0, 1), (1, 0), (1, 1)])
-def test_mpii_has_the_fields_of_mpii(counts, tmp_path):
-    from scipy.io import loadmat
-
+@pytest.mark.parametrize("counts", [(0, 1), (1, 0)])
+def test_one_part_may_be_empty(counts, tmp_path):
     make_mpii(tmp_path, *counts, quiet=True)
     for split, count in zip(("train", "val"), counts, strict=True):
         found = json.loads((tmp_path / f"annotations/mpii_{split}.json").read_text())
         assert bool(found) == bool(count)
-        for person in found:
-            assert set(person) == {"joints_vis", "joints", "image", "scale", "center"}
-            joints, known = np.array(person["joints"]), np.array(person["joints_vis"])
-            assert joints.shape == (16, 2) and (joints[known == 0] == -1).all()
-            picture = cv2.imread(str(tmp_path / "images" / person["image"]))
-            limits = (picture.shape[1] + 1, picture.shape[0] + 1)
-            assert ((joints[known == 1] > 0) & (joints[known == 1] < limits)).all()
     truth = loadmat(str(tmp_path / "annotations/mpii_gt_val.mat"))
-    assert truth["pos_gt_src"].shape == (16, 2, len(found))
     assert truth["headboxes_src"].shape == (2, 2, len(found))
-    names = [str(name[0]) for name in truth["dataset_joints"][0]]
-    assert names == list(mpii.JOINTS.values())
