@@ -21,7 +21,7 @@ from tests.engine.two_machines import BEFORE, EPOCHS, tiny_config
 from tests.running import ROOT
 
 
-def start(folder, first, endpoint, address, host=(), conf="", **more):
+def start(folder, first, endpoint, address, host, **more):
     """Start torchrun on a machine as docs/several_machines.md does; give its process.
 
     Args:
@@ -30,7 +30,6 @@ def start(folder, first, endpoint, address, host=(), conf="", **more):
         endpoint: Where they meet.
         address: The machine's own.
         host: What runs a command on it.
-        conf: Further settings of the rendezvous.
         more: Further environment variables.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +37,7 @@ def start(folder, first, endpoint, address, host=(), conf="", **more):
         *(*host, sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"),
         *("--nproc-per-node", "1", "--max-restarts", "8", "--rdzv-backend", "c10d"),
         *("--rdzv-endpoint", endpoint, "--rdzv-id", folder.parent.name),
-        *("--local-addr", address, "--rdzv-conf", f"is_host={int(first)}{conf}"),
+        *("--local-addr", address, "--rdzv-conf", f"is_host={int(first)}"),
         *("-m", "tests.engine.elastic_machine", str(folder.parent / "work")),
     ]
     environment = {

@@ -2,15 +2,12 @@
 
 import json
 import re
-import signal
 
 import pytest
 from mmengine.runner import Runner
 
-from mmlitehrnet.checkpoints import load_checkpoint
-from tests.engine import elastic_machine
 from tests.engine.two_machines import BEFORE, EPOCHS, TIMEOUT, tiny_config
-from tests.running import free_port, run_python
+from tests.running import run_python
 
 
 @pytest.fixture(scope="module")
@@ -65,36 +62,6 @@ def test_the_cause_of_an_end_is_said_last(runs):
     """The other process, which lost its peer, is ended before it says so."""
     last = runs[1].strip().splitlines()[-1]
     assert last.endswith("ValueError: a cause of its own")
-
-
-@pytest.mark.slow
-def test_a_machine_that_dies_and_comes_back_loses_nothing(results, tmp_path):
-    """As docs/several_machines.md starts it, a shared work_dir included."""
-    endpoint = f"127.0.0.1:{free_port()}"
-
-    def start(name, **more):
-        return elastic_machine.start(
-            tmp_path / name,
-            first=name == "stays",
-            endpoint=endpoint,
-            address="127.0.0.1",
-            conf=",keep_alive_interval=1",  # A machine is missed after three of them.
-            **more,
-        )
-
-    machines = [start("stays"), start("goes", DIES="1")]
-    try:
-        assert machines[1].wait(300) == -signal.SIGKILL
-        assert (tmp_path / f"work/epoch_{BEFORE}.pth").exists()
-        machines[1] = start("goes")
-        ended = [machine.wait(300) for machine in machines]
-    finally:
-        for machine in machines:
-            machine.kill()
-    assert ended == [0, 0], (tmp_path / "stays/log").read_text()[-3000:]
-    weights = load_checkpoint(tmp_path / f"work/epoch_{EPOCHS}.pth")["state_dict"]
-    unkilled = results[0]["agreeing"]["weights"]
-    assert [value.tolist() for value in weights.values()] == unkilled
 
 
 def run(work_dir, epochs=EPOCHS, batch_size=4, scaled=False, **changes):

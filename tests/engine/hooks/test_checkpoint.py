@@ -111,12 +111,6 @@ def test_a_damaged_file_that_was_named_is_not_replaced(work_dir):
         tiny_runner(work_dir, **options).train()
 
 
-def test_resuming_without_a_checkpoint_starts_at_zero(tmp_path):
-    runner = tiny_runner(tmp_path, iters=2, resume=True)
-    runner.train()
-    assert runner.iter == 2
-
-
 @pytest.mark.parametrize("keep", [1, 2])
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, keep):
     wide = dict(width=20_000)  # a checkpoint of 1.4 MB
