@@ -61,7 +61,7 @@ def check_keys(
 
 def check_layer(name: str, cfg: Any, example: str) -> dict:
     """Return the config of a layer: a dict whose 'type' is a class or registered."""
-    good = isinstance(cfg, dict) and "type" in cfg
+    good = isinstance(cfg, dict) and isinstance(cfg.get("type"), (str, type))
     if good and isinstance(cfg["type"], str):
         with MODELS.switch_scope_and_registry(None) as registry:
             good = registry.get(cfg["type"]) is not None
