@@ -40,14 +40,14 @@ def test_fault(good, task, name, tmp_path):
     source, model = good[task]
     data = tmp_path / "data"
     shutil.copytree(source, data)
-    fault = FAULTS[task][name]
-    fault.damage(data)
-    if fault.message is TRAINS:
+    damage, message = FAULTS[task][name]
+    damage(data)
+    if message is TRAINS:
         assert train_once(task, data, model) > 0
         return
     with pytest.raises(DataError) as caught:
         train_once(task, data, model)
-    assert re.search(fault.message, str(caught.value).replace("\n", " "))
+    assert re.search(message, str(caught.value).replace("\n", " "))
     assert str(data) in str(caught.value)
 
 
@@ -55,7 +55,6 @@ def test_fault(good, task, name, tmp_path):
     "change, message",
     [
         (lambda found: found[0].update(bbox=[5, 5, 0, 9]), "bbox must be four"),
-        (lambda found: found[0].update(bbox=[5, float("nan"), 5, 9]), "bbox must be"),
         (lambda found: found[0].update(image_id=7), "image_id must be the id.*got 7"),
         (lambda found: found[0].pop("score"), "score must be a finite .*got nothing"),
         (lambda found: found.clear(), "there is nobody in it"),
@@ -64,7 +63,6 @@ def test_fault(good, task, name, tmp_path):
             r"there is nobody.*the category_id of a detection is none of \[1\]",
         ),
     ],
-    ids=["zero size", "NaN", "unknown image", "no score", "empty", "other category"],
 )
 def test_fault_of_detected_boxes(good, change, message, tmp_path):
     data = tmp_path / "data"

@@ -6,17 +6,7 @@ import pytest
 from mmengine.registry import DATASETS, DefaultScope
 
 from mmlitehrnet.datasets.faults import DataError
-from tests.robustness.recipes import make_data
-
-CODEC = dict(type="MSRAHeatmap", input_size=(48, 64), heatmap_size=(12, 16), sigma=1)
-LOAD = dict(type="LoadImage")
-POSE = [
-    dict(type="GetBBoxCenterScale"),
-    dict(type="TopdownAffine", input_size=(48, 64)),
-    dict(type="GenerateTarget", encoder=CODEC),
-    dict(type="PackPoseInputs"),
-]
-SEG = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations")]
+from tests.robustness.recipes import make_data, small_config
 
 
 @pytest.fixture
@@ -29,16 +19,13 @@ def streets(tmp_path):
     return make_data("seg", tmp_path / "cityscapes", 2, 1)
 
 
-def combined(folder, inner, outer):
+def combined(folder, loaded_inside):
     """One set of people in MMPose's CombinedDataset."""
-    one = dict(
-        type="CheckedCocoDataset",
-        data_root=str(folder),
-        ann_file="annotations/person_keypoints_train2017.json",
-        data_prefix=dict(img="train2017/"),
-        pipeline=inner,
-    )
+    one = small_config("pose", folder).train_dataloader.dataset
+    load, *steps = one.pipeline
+    inner, outer = ([load], steps) if loaded_inside else ([], [load, *steps])
     coco = dict(from_file="configs/_base_/datasets/coco.py")
+    one = dict(one, pipeline=inner)
     cfg = dict(type="CombinedDataset", metainfo=coco, datasets=[one], pipeline=outer)
     with DefaultScope.overwrite_default_scope("mmpose"):
         return DATASETS.build(cfg)
@@ -46,16 +33,10 @@ def combined(folder, inner, outer):
 
 def mosaic(folder):
     """Streets in MMSegmentation's MultiImageMixDataset, four in one."""
-    one = dict(
-        type="CheckedCityscapesDataset",
-        data_root=str(folder),
-        data_prefix=dict(img_path="leftImg8bit/train", seg_map_path="gtFine/train"),
-        pipeline=SEG,
-    )
-    outer = [
-        dict(type="RandomMosaic", prob=1.0, img_scale=(64, 128)),
-        dict(type="PackSegInputs"),
-    ]
+    one = small_config("seg", folder).train_dataloader.dataset
+    one.pipeline = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations")]
+    mix = dict(type="RandomMosaic", prob=1.0, img_scale=(64, 128))
+    outer = [mix, dict(type="PackSegInputs")]
     cfg = dict(type="MultiImageMixDataset", dataset=one, pipeline=outer)
     with DefaultScope.overwrite_default_scope("mmseg"):
         return DATASETS.build(cfg)
@@ -63,14 +44,13 @@ def mosaic(folder):
 
 @pytest.mark.parametrize("loaded_inside", [False, True])
 def test_people_are_combined(people, loaded_inside):
-    inner, outer = ([LOAD], POSE) if loaded_inside else ([], [LOAD, *POSE])
-    sample = combined(people, inner, outer)[0]
-    assert sample["inputs"].shape == (3, 64, 48)
-    assert sample["data_samples"].gt_fields.heatmaps.shape == (17, 16, 12)
+    sample = combined(people, loaded_inside)[0]
+    assert sample["inputs"].shape == (3, 64, 64)
+    assert sample["data_samples"].gt_fields.heatmaps.shape == (17, 16, 16)
 
 
 def test_combined_people_are_checked(people):
-    dataset = combined(people, [LOAD], POSE)
+    dataset = combined(people, loaded_inside=True)
     for path in (people / "train2017").iterdir():
         cv2.imwrite(str(path), np.zeros((7, 9, 3), np.uint8))
     with pytest.raises(DataError, match=r"train2017.* is of \(7, 9\) pixels"):

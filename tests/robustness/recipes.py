@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 
 from sample_data import make_cityscapes, make_coco
 from tests.running import ROOT
+from tests.training import IN_THIS_PROCESS, on_streets
 
 WIDTHS = (8, 16, 24, 32)
 STAGES = dict(
@@ -56,24 +57,29 @@ def small_config(task: str, data_root: Path, backbone: str = "LiteHRNet") -> Con
     cfg.default_hooks.logger.interval = 1
     cfg.randomness = dict(seed=0)
     cfg.train_dataloader.batch_size = 2
-    parts = [cfg[f"{part}_dataloader"] for part in ("train", "val", "test")]
-    for part in parts:
-        part.update(num_workers=0, persistent_workers=False)
+    cfg.model.backbone = dict(type=backbone, **TINY[backbone])
+    if task == "seg":
+        cfg.merge_from_dict(on_streets(data_root, SIZES["seg"]))
+        maps = dict(with_head=False, out_indices=(0, 1, 2), norm_cfg=cfg.norm_cfg)
+        cfg.model.backbone.update(maps)
+        cfg.model.decode_head.in_channels = list(WIDTHS[:3])
+        return cfg
+    height, width = SIZES["pose"]
+    sizes = dict(input_size=(width, height), heatmap_size=(width // 4, height // 4))
+    codec = dict(type="MSRAHeatmap", sigma=1, **sizes)
+    for part in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        part.update(IN_THIS_PROCESS)
         part.dataset.data_root = f"{data_root}/"
         steps = {step.type: step for step in part.dataset.pipeline}
-        {"pose": _shrink_pose, "seg": _shrink_seg}[task](part, steps, data_root)
-    cfg.model.backbone = dict(type=backbone, **TINY[backbone])
-    if task == "pose":
-        cfg.model.head.in_channels = WIDTHS[0]
-        cfg.model.head.decoder = _codec()
-        ann_file = f"{data_root}/annotations/person_keypoints_val2017.json"
-        cfg.val_evaluator.ann_file = cfg.test_evaluator.ann_file = ann_file
-    else:
-        cfg.model.backbone.update(
-            norm_cfg=cfg.norm_cfg, with_head=False, out_indices=(0, 1, 2)
-        )
-        cfg.model.decode_head.in_channels = list(WIDTHS[:3])
-        cfg.model.data_preprocessor["size"] = SIZES["seg"]
+        steps["TopdownAffine"].input_size = sizes["input_size"]
+        if "GenerateTarget" in steps:
+            steps["GenerateTarget"].encoder = codec
+        if part.dataset.get("bbox_file"):
+            boxes = part.dataset.bbox_file.rsplit("/", 1)[-1]
+            part.dataset.bbox_file = f"{data_root}/person_detection_results/{boxes}"
+    cfg.model.head.update(in_channels=WIDTHS[0], decoder=codec)
+    ann_file = f"{data_root}/annotations/person_keypoints_val2017.json"
+    cfg.val_evaluator.ann_file = cfg.test_evaluator.ann_file = ann_file
     return cfg
 
 
@@ -100,29 +106,3 @@ def train_pose(data_root: Path, work_dir: Path, steps: int = 2, **changes) -> Ru
     runner = Runner.from_cfg(cfg)
     runner.train()
     return runner
-
-
-def _codec() -> dict:
-    height, width = SIZES["pose"]
-    return dict(
-        type="MSRAHeatmap",
-        input_size=(width, height),
-        heatmap_size=(width // 4, height // 4),
-        sigma=1,
-    )
-
-
-def _shrink_pose(part: dict, steps: dict, data_root: Path) -> None:
-    steps["TopdownAffine"].input_size = SIZES["pose"][::-1]
-    if "GenerateTarget" in steps:
-        steps["GenerateTarget"].encoder = _codec()
-    if part.dataset.get("bbox_file"):
-        boxes = part.dataset.bbox_file.rsplit("/", 1)[-1]
-        part.dataset.bbox_file = f"{data_root}/person_detection_results/{boxes}"
-
-
-def _shrink_seg(part: dict, steps: dict, data_root: Path) -> None:
-    resize = steps.get("RandomResize") or steps["Resize"]
-    resize.scale = SIZES["seg"][::-1]
-    if "RandomCrop" in steps:
-        steps["RandomCrop"].crop_size = SIZES["seg"]
