@@ -1,9 +1,11 @@
-"""What the checks against packages share that are no part of the environment."""
+"""What the checks against packages outside the environment share."""
 
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmlitehrnet.apis.model import network_from_config
+from tests.models.backbones.reference import fresh_weights
 
 
 @contextmanager
@@ -30,11 +33,20 @@ def installed(*packages: str) -> Iterator[Path]:
 
 def save_network(config: Path, weights: Path) -> nn.Module:
     """Build the model of a config and write weights with which no rounding grows."""
-    torch.manual_seed(0)  # PyTorch's own weights
-    model = network_from_config(Config.fromfile(config)).eval()
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.running_var, 0.5, 2)
+    model = fresh_weights(network_from_config(Config.fromfile(config))).eval()
     torch.save(dict(state_dict=model.state_dict(), meta={}), weights)
     return model
+
+
+def report(cases: Iterable[tuple[str, Callable[[], str]]]) -> int:
+    """Print what comes of each case and how long it takes; count those that fail."""
+    warnings.filterwarnings("ignore")
+    failed = 0
+    for name, run in cases:
+        start = time.monotonic()
+        try:
+            said = run()
+        except (Exception, SystemExit) as error:  # Each case is reported.
+            said, failed = f"{type(error).__name__}: {str(error)[-200:]}", failed + 1
+        print(f"{time.monotonic() - start:4.0f} s  {name}: {said}", flush=True)
+    return failed

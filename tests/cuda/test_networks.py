@@ -4,20 +4,22 @@ import copy
 
 import pytest
 import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 from benchmarks.training import grad_scaler
 from mmlitehrnet.deploy import switch_to_deploy
-from tests.cuda.device import DEVICE, needs_cuda, needs_device
+from tests.cuda.device import DEVICE, ON_CUDA, needs_cuda, needs_device
 from tests.models.backbones.reference import (
     difference,
+    fresh_weights,
     gradient_difference,
     gradients,
     images,
     sane_weights,
 )
-from tests.models.deployed.networks import FOUR, NETWORKS
+from tests.models.deployed.networks import FOUR, KINDS, NETWORKS
 
-SMALL = ["LITE", "NAIVE", "DITE", "SMALL"]
 HALVES = [torch.float16, torch.bfloat16]
 
 
@@ -38,9 +40,11 @@ def gradients_on_cpu(net, x):
 def test_maps_and_gradients_are_those_of_the_cpu(name):
     net, there = pair(NETWORKS[name])
     x = images(2, 3, 64, 96, dtype=torch.float64)
+    deployed = switch_to_deploy(net).to(DEVICE)
     with torch.no_grad():
-        for a, b in zip(there(x.to(DEVICE)), net(x)):
+        for a, b, c in zip(there(x.to(DEVICE)), net(x), deployed(x.to(DEVICE))):
             assert difference(a.cpu(), b) < 1e-9
+            assert difference(c.cpu(), b) < 1e-8
     expected = gradients_on_cpu(net, x)
     found = gradients_on_cpu(there, x.to(DEVICE))
     assert gradient_difference(found, expected) < 1e-8
@@ -50,7 +54,7 @@ def test_maps_and_gradients_are_those_of_the_cpu(name):
 
 
 @needs_device
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", KINDS)
 def test_layout_channels_last_changes_nothing(name):
     net, there = pair(NETWORKS[name])
     there = there.to(memory_format=torch.channels_last)
@@ -70,16 +74,10 @@ def test_layout_channels_last_changes_nothing(name):
 @pytest.mark.parametrize("dtype", HALVES)
 @pytest.mark.parametrize("name", FOUR)
 def test_half_precision_stays_near(name, dtype, deployed):
-    """Mixed, and of deployed networks as a whole.
-
-    Default initialisation: chaotic weights would only show their chaos.
-    """
-    if DEVICE.type == "cpu":
+    """Mixed, and of deployed networks as a whole."""
+    if not ON_CUDA:
         dtype = torch.bfloat16
-    net = FOUR[name]().eval()
-    for module in net.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            module.reset_parameters()
+    net = fresh_weights(FOUR[name]()).eval()
     net = (switch_to_deploy(net) if deployed else net).to(DEVICE)
     x = images(2, 3, 64, 64).to(DEVICE)
     with torch.no_grad():
@@ -95,12 +93,12 @@ def test_half_precision_stays_near(name, dtype, deployed):
 
 
 @needs_device
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", KINDS)
 def test_mixed_precision_trains(name):
-    dtype = torch.float16 if DEVICE.type == "cuda" else torch.bfloat16
+    dtype = torch.float16 if ON_CUDA else torch.bfloat16
     net = NETWORKS[name]().to(DEVICE).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.02)
-    scaler = grad_scaler(enabled=DEVICE.type == "cuda")
+    scaler = grad_scaler(enabled=ON_CUDA)
     x = images(4, 3, 64, 64).to(DEVICE)
     losses = []
     for _ in range(8):
@@ -115,20 +113,9 @@ def test_mixed_precision_trains(name):
     assert all(p.isfinite().all() for p in net.parameters())
 
 
-@needs_device
-@pytest.mark.parametrize("name", NETWORKS)
-def test_deployed_networks_are_equal(name):
-    net, _ = pair(NETWORKS[name])
-    deployed = switch_to_deploy(net).to(DEVICE)
-    x = images(2, 3, 64, 96, dtype=torch.float64)
-    with torch.no_grad():
-        for a, b in zip(deployed(x.to(DEVICE)), net(x)):
-            assert difference(a.cpu(), b) < 1e-8
-
-
 @needs_cuda
 @pytest.mark.parametrize("deploy", [False, True])
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", KINDS)
 def test_network_is_recorded_as_a_cuda_graph(name, deploy):
     net, there = pair(NETWORKS[name], torch.float32)
     there = switch_to_deploy(there) if deploy else there
@@ -142,35 +129,17 @@ def test_network_is_recorded_as_a_cuda_graph(name, deploy):
         assert difference(graph(x)[0], expected) < 1e-3  # TF32, other kernels.
 
 
-DISTRIBUTED = """
-import sys
-import torch
-from torch.distributed import destroy_process_group, init_process_group
-from torch.nn.parallel import DistributedDataParallel
-from tests.models.backbones.reference import gradient_difference, gradients, images
-from tests.models.deployed.networks import NETWORKS
-
-backend, device, store, name = sys.argv[1:]
-device = torch.device(device, 0) if device == "cuda" else torch.device(device)
-init_process_group(backend, init_method=f"file://{store}", rank=0, world_size=1)
-torch.manual_seed(0)
-net = NETWORKS[name]().to(device)
-x = images(2, 3, 64, 64).to(device)
-expected = {k: g.clone() for k, g in gradients(net, x).items() if g is not None}
-ids = [0] if device.type == "cuda" else None
-found = gradients(DistributedDataParallel(net, device_ids=ids), x)
-found = {k.removeprefix("module."): g for k, g in found.items() if g is not None}
-destroy_process_group()
-print(gradient_difference(found, expected))
-"""
-
-
 @needs_device
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", KINDS)
 def test_distributed_training_gives_the_same_gradients(name, tmp_path):
-    from tests.running import run_python
-
-    backend = "nccl" if DEVICE.type == "cuda" else "gloo"
-    script = [DISTRIBUTED, backend, DEVICE.type, tmp_path / "store", name]
-    output = run_python("-c", *script, timeout=120).stdout
-    assert float(output.split()[-1]) < 1e-4
+    net, x = NETWORKS[name]().to(DEVICE), images(2, 3, 64, 64).to(DEVICE)
+    expected = gradients_on_cpu(net, x)
+    backend, ids = ("nccl", [0]) if ON_CUDA else ("gloo", None)
+    store = f"file://{tmp_path}/store"
+    dist.init_process_group(backend, init_method=store, rank=0, world_size=1)
+    try:
+        found = gradients_on_cpu(DistributedDataParallel(net, device_ids=ids), x)
+    finally:
+        dist.destroy_process_group()
+    found = {name.removeprefix("module."): g for name, g in found.items()}
+    assert gradient_difference(found, expected) < 1e-4

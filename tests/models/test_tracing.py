@@ -16,9 +16,7 @@ from torch.ao.quantization.quantize_fx import prepare_fx
 
 from mmlitehrnet.deploy import switch_to_deploy
 from tests.models.backbones.reference import difference, images, sane_weights
-from tests.models.deployed.networks import NETWORKS
-
-FOUR = ("LITE", "NAIVE", "DITE", "SMALL")
+from tests.models.deployed.networks import KINDS, NETWORKS
 
 
 def make(kind):
@@ -30,7 +28,7 @@ def make(kind):
     return net
 
 
-@pytest.mark.parametrize("name", [*FOUR, "LITE_ACM_DSC", "SMALL bilinear"])
+@pytest.mark.parametrize("name", [*KINDS, "LITE_ACM_DSC", "SMALL bilinear"])
 def test_torch_fx_traces_them(name):
     net = make(name)
     x = images(2, 3, 64, 96)
@@ -47,7 +45,7 @@ def test_torch_fx_traces_them(name):
         assert torch.equal(statistics[name_], value), name_
 
 
-@pytest.mark.parametrize("name", FOUR)
+@pytest.mark.parametrize("name", KINDS)
 def test_efficient_evaluation_of_mmengine_has_equal_gradients(name):
     net = make(name).double()
     twin = nn.ModuleDict({"backbone": copy.deepcopy(net)})
@@ -64,15 +62,16 @@ def test_efficient_evaluation_of_mmengine_has_equal_gradients(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FOUR)
-def test_fx_quantisation_prepares_them(name):
+@pytest.mark.parametrize("target", [None, "openvino"])
+@pytest.mark.parametrize("name", KINDS)
+def test_fx_quantisation_prepares_them(name, target):
     net = make(name)
+    form = copy.deepcopy(net) if target is None else switch_to_deploy(net, target)
     x = images(1, 3, 64, 64)
-    mapping = get_default_qconfig_mapping("x86")
-    prepared = prepare_fx(copy.deepcopy(net), mapping, (x,))
+    prepared = prepare_fx(form, get_default_qconfig_mapping("x86"), (x,))
     observers = [m for m in prepared.modules() if "Observer" in type(m).__name__]
     assert len(observers) > 50
-    assert all(difference(a, b) < 1e-5 for a, b in zip(prepared(x), net(x)))
+    assert all(difference(a, b) < 1e-4 for a, b in zip(prepared(x), net(x)))
 
 
 NEW = "dynamo" in inspect.signature(torch.onnx.export).parameters  # not torch 2.1
@@ -145,15 +144,21 @@ def test_no_file_of_a_dite_hrnet_is_wrong_for_more_images(target, traced):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("target", [None, "pytorch", "onnxruntime", "openvino"])
-@pytest.mark.parametrize("kind", FOUR)
+@pytest.mark.parametrize(
+    "kind, target",
+    [
+        *((kind, None) for kind in KINDS),
+        *(("LITE", "onnxruntime"), ("NAIVE", "openvino"), ("DITE", "onnxruntime")),
+        *(("SMALL", "pytorch"), ("LITE", "pytorch")),
+    ],
+)
 def test_torchscript_is_right_at_other_sizes_or_refuses(kind, target):
     net = make(kind)
     form = net if target is None else switch_to_deploy(net, target)
     right = {}
     for traced_at in ((64, 64), (70, 86)):
         traced = torch.jit.trace(form, images(1, 3, *traced_at), check_trace=False)
-        for size in ((64, 64), (96, 64), (128, 160), (70, 86), (75, 61), (4, 4)):
+        for size in ((64, 64), (96, 160), (70, 86), (4, 4)):
             x = images(1, 3, *size)
             try:
                 found = traced(x)
@@ -163,7 +168,7 @@ def test_torchscript_is_right_at_other_sizes_or_refuses(kind, target):
                 assert difference(ours, theirs) < 1e-3, (traced_at, size)
             right.setdefault(traced_at, []).append(size)
     fixed = (kind, target) == ("LITE", "onnxruntime")
-    others = [] if fixed else [(96, 64), (128, 160)]
+    others = [] if fixed else [(96, 160)]
     assert right == {(64, 64): [(64, 64), *others], (70, 86): [(70, 86)]}
 
 

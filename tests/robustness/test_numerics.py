@@ -3,12 +3,9 @@
 import pytest
 import torch
 
-from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+from tests.models.deployed.networks import FOUR
 from tests.robustness.recipes import TINY, make_data, train_pose
 
-BACKBONES = {
-    cls.__name__: cls for cls in (LiteHRNet, NaiveLiteHRNet, DiteHRNet, SmallHRNet)
-}
 EXTREMES = {
     "all black": lambda x: torch.zeros_like(x),
     "all white": lambda x: torch.ones_like(x) * 255,
@@ -21,9 +18,9 @@ EXTREMES = {
 
 
 @pytest.mark.parametrize("extreme", EXTREMES.values(), ids=EXTREMES)
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", FOUR)
 def test_gradients_stay_finite(name, extreme):
-    net = BACKBONES[name](**TINY[name]).train()
+    net = FOUR[name](**TINY[name]).train()
     x = extreme(torch.randn(2, 3, 64, 64)).requires_grad_()
     (y,) = net(x)
     (y - 1).square().mean().backward()
@@ -74,11 +71,11 @@ def kept_bytes(net, x):
     return sum(kept.values()), out
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", FOUR)
 def test_checkpointing_lowers_the_memory(name):
     x = torch.randn(2, 3, 64, 64)
-    plain = BACKBONES[name](**TINY[name]).train()
-    saving = BACKBONES[name](**TINY[name], with_cp=True).train()
+    plain = FOUR[name](**TINY[name]).train()
+    saving = FOUR[name](**TINY[name], with_cp=True).train()
     saving.load_state_dict(plain.state_dict())
     much, out = kept_bytes(plain, x)
     little, same = kept_bytes(saving, x)

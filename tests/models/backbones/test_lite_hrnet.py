@@ -12,13 +12,13 @@ from mmpose.models.backbones.litehrnet import LiteHRNet as MMPoseLiteHRNet
 
 from mmlitehrnet import LiteHRNet, NaiveLiteHRNet
 from tests.models.backbones.reference import (
-    check_checkpointing,
     difference,
     gradient_difference,
     gradients,
     images,
     sane_weights,
 )
+from tests.models.deployed.networks import table
 from tests.running import ROOT
 
 LITE_WIDTHS = (40, 80, 160, 320)
@@ -26,23 +26,10 @@ NAIVE_WIDTHS = (30, 60, 120, 240)
 
 
 def mmpose_extra(
-    num_modules=(2, 4, 2), module_type="LITE", widths=LITE_WIDTHS, with_head=True
+    modules=(2, 4, 2), module_type="LITE", widths=LITE_WIDTHS, with_head=True
 ):
     """A network in the words of MMPose's configs."""
-    return dict(
-        stem=dict(stem_channels=32, out_channels=32, expand_ratio=1),
-        num_stages=3,
-        stages_spec=dict(
-            num_modules=num_modules,
-            num_branches=(2, 3, 4),
-            num_blocks=(2, 2, 2),
-            module_type=(module_type,) * 3,
-            with_fuse=(True, True, True),
-            reduce_ratios=(8, 8, 8),
-            num_channels=(widths[:2], widths[:3], widths),
-        ),
-        with_head=with_head,
-    )
+    return dict(table(module_type, 2, modules, widths), with_head=with_head)
 
 
 # One of each size and kind: our class and row, and MMPose's description of it.
@@ -75,7 +62,7 @@ def test_outputs_and_gradients_equal_mmpose(name):
     cls, arch, extra = NETWORKS[name]
     ours, theirs = mmpose_twin(cls(arch), extra)
     assert list(ours.state_dict()) == list(theirs.state_dict())
-    x = images(2, 3, 128, 96, dtype=torch.float64)
+    x = images(2, 3, 96, 64, dtype=torch.float64)
     theirs.eval()
     with torch.no_grad():
         expected = theirs(x)[0]
@@ -87,22 +74,14 @@ def test_outputs_and_gradients_equal_mmpose(name):
     assert gradient_difference(gradients(ours, x), gradients(theirs, x)) <= 1e-10
 
 
-def test_extra_of_mmpose_configs_gives_the_same_network():
-    extra = mmpose_extra()
-    ours, theirs = mmpose_twin(LiteHRNet(extra=extra), extra)
-    x = images(1, 3, 64, 64, dtype=torch.float64)
-    theirs.eval()
-    assert difference(ours.eval()(x)[0], theirs(x)[0]) <= 1e-10
-    # The positional `extra` of MMPose is our `arch`.
-    assert list(LiteHRNet(extra).state_dict()) == list(theirs.state_dict())
-
-
 def test_one_module_type_for_each_stage():
     extra = mmpose_extra((1, 1, 1))
     extra["stages_spec"]["module_type"] = ("NAIVE", "LITE", "NAIVE")
     extra["stages_spec"]["with_fuse"] = (True, False, True)
     extra["stem"] = dict(stem_channels=24, out_channels=40, expand_ratio=1.5)
     ours, theirs = mmpose_twin(LiteHRNet(extra=extra), extra)
+    # The positional `extra` of MMPose is our `arch`.
+    assert list(LiteHRNet(extra).state_dict()) == list(theirs.state_dict())
     x = images(2, 3, 64, 96, dtype=torch.float64)
     theirs.eval()
     assert difference(ours.eval()(x)[0], theirs(x)[0]) <= 1e-10
@@ -122,17 +101,6 @@ def test_without_head_equals_mmpose_and_leaves_out_what_is_unused():
     assert difference(ours.eval()(x)[0], theirs(x)[0]) <= 1e-10
 
 
-@pytest.mark.parametrize("with_head", [True, False])
-@pytest.mark.parametrize("out_indices", [(0,), (1,), (3,), (0, 2), (0, 1, 2, 3)])
-def test_every_parameter_gets_a_gradient(with_head, out_indices):
-    net = LiteHRNet(dict(TINY, with_head=with_head), out_indices=out_indices)
-    maps = sane_weights(net)(images(2, 3, 64, 64))
-    assert tuple(y.shape[1] for y in maps) == net.out_channels
-    assert tuple(64 // y.shape[2] for y in maps) == net.strides
-    unused = [k for k, g in gradients(net, images(2, 3, 64, 64)).items() if g is None]
-    assert not unused
-
-
 def test_maps_do_not_depend_on_which_others_are_asked_for():
     for with_head in (True, False):
         extra = dict(TINY, with_head=with_head)
@@ -144,21 +112,6 @@ def test_maps_do_not_depend_on_which_others_are_asked_for():
             part.load_state_dict(whole.state_dict(), strict=True)
             for index, y in zip(out_indices, part(x)):
                 assert difference(y, expected[index]) <= 1e-12
-
-
-@pytest.mark.parametrize("kind", ["LITE", "NAIVE"])
-def test_checkpointing_changes_neither_gradients_nor_statistics(kind):
-    check_checkpointing(LiteHRNet(tiny(kind)), LiteHRNet(tiny(kind), with_cp=True))
-
-
-@pytest.mark.parametrize("size", [(32, 32), (33, 47), (250, 190), (64, 97)])
-@pytest.mark.parametrize("kind", ["LITE", "NAIVE"])
-def test_any_input_size(kind, size):
-    net = LiteHRNet(tiny(kind), out_indices=(0, 1, 2, 3))
-    for x in (images(2, 3, *size), images(1, 3, *size)):
-        for stride, y in zip(net.strides, net.train()(x)):
-            assert y.isfinite().all()
-            assert y.shape[2:] == tuple(-(-side // stride) for side in size)
 
 
 @pytest.mark.parametrize(
@@ -200,21 +153,6 @@ def test_odd_sizes_that_mmpose_can_do_are_equal():
         assert difference(ours(x)[0], theirs(x)[0]) <= 1e-10
 
 
-def test_input_is_not_changed():
-    x = images(1, 3, 64, 64)
-    before = x.clone()
-    LiteHRNet(TINY)(x)
-    LiteHRNet(tiny("NAIVE"))(x)
-    assert torch.equal(x, before)
-
-
-def test_norm_eval_keeps_the_running_statistics():
-    net = LiteHRNet(TINY, norm_eval=True).train()
-    before = copy.deepcopy(net.state_dict())
-    net(images(2, 3, 64, 64))
-    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
-
-
 @pytest.mark.parametrize("frozen_stages", [-1, 0, 1, 2, 3])
 def test_frozen_stages(frozen_stages):
     net = LiteHRNet(TINY, frozen_stages=frozen_stages).train()
@@ -245,52 +183,33 @@ def stages(**changes):
     return dict(TINY, stages_spec=dict(TINY["stages_spec"], **changes))
 
 
+REST = (8, 16, 24), (8, 16, 24, 32)
 FEWER_BRANCHES = dict(num_modules=(1, 1), num_channels=((8, 16, 24), (8, 16)))
 #: Arguments, and which of them the error names.
 BAD_ARGUMENTS = [
     (dict(arch="19"), "arch"),
-    (dict(arch=19), "arch"),
-    (dict(arch=1.8), "arch"),
     (dict(arch="18", extra=TINY), "arch"),
-    (dict(extra="18"), "extra"),
     (dict(extra=dict(TINY, heads=1)), "extra"),
-    (dict(extra=dict(stem={})), "extra"),
     (dict(extra=dict(TINY, num_stages=4)), "num_modules"),
     (dict(extra=dict(TINY, with_head="yes")), "with_head"),
     (dict(extra=dict(TINY, stem=dict(stem_channels=33))), "stem_channels"),
     (dict(arch=dict(TINY, stem=dict(expand_ratio=1e400))), "expand_ratio"),
-    *(
-        (dict(arch=dict(TINY, stem=dict(strides=strides))), "strides")
-        for strides in [2, (2,), (2, 3), (True, 2)]
-    ),
+    (dict(arch=dict(TINY, stem=dict(strides=(2, 3)))), "strides"),
     (dict(arch=dict(TINY, stem=dict(extra_stride=2))), "extra_stride"),
     (dict(arch=stages(num_modules=(1, 1))), "num_modules"),
-    (dict(extra=stages(num_modules=(0, 1, 1))), "num_modules"),
-    (dict(extra=stages(num_blocks=(2, 2, 2.5))), "num_blocks"),
     (dict(extra=stages(num_blocks=(2, 2, (2, 2, 1, 1)))), "num_blocks"),
     (dict(extra=stages(num_branches=(2, 3, 3))), "num_branches"),
     (dict(extra=stages(module_type=("LITE", "LITE", "HEAVY"))), "module_type"),
-    (dict(extra=stages(reduce_ratios=(8, 8, 0))), "reduce_ratios"),
     (dict(extra=stages(reduce_ratios=(8, 99, 8))), "reduce_ratios"),
-    *(
-        (dict(extra=stages(num_channels=(first, *rest))), "num_channels")
-        for rest in [((8, 16, 24), (8, 16, 24, 32))]
-        for first in [(8, 15), (4, 16), (), 8]
-    ),
+    (dict(extra=stages(num_channels=((8, 15), *REST))), "num_channels"),
+    (dict(extra=stages(num_channels=((4, 16), *REST))), "num_channels"),
     (dict(arch=dict(stages_spec=FEWER_BRANCHES)), "num_channels"),
     (dict(extra=TINY, with_head=False), "with_head"),
-    (dict(with_head=1), "with_head"),
     *((dict(in_channels=n), "in_channels") for n in (0, "3", 3.0, True)),
-    *(
-        (dict(out_indices=indices), "out_indices")
-        for indices in [(), (0, 4), (-1,), (1, 1), "0", (0.0,), None]
-    ),
+    *((dict(out_indices=i), "out_indices") for i in [(0, 4), (-1,), (1, 1), "0"]),
     *((dict(frozen_stages=stage), "frozen_stages") for stage in (4, -2, None)),
-    *((dict(norm_cfg=cfg), "norm_cfg") for cfg in ("BN", dict(type="BM"))),
-    *(
-        (dict(conv_cfg=cfg), "conv_cfg")
-        for cfg in ("Conv2d", dict(kind=1), dict(type="Conf"))
-    ),
+    (dict(norm_cfg=dict(type="BM")), "norm_cfg"),
+    *((dict(conv_cfg=cfg), "conv_cfg") for cfg in ("Conv2d", dict(type="Conf"))),
     (dict(with_cp="no"), "with_cp"),
     (dict(norm_eval=None), "norm_eval"),
     (

@@ -1,7 +1,7 @@
 """Small networks of all kinds with trained-looking weights."""
 
 import copy
-import functools
+from functools import cache, partial
 
 import torch
 
@@ -9,10 +9,11 @@ from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from tests.models.backbones.reference import difference, sane_weights
 
 
-def table(module_type, num_blocks=2, modules=(1, 1, 1)):
-    """A small network of three stages."""
-    widths = (16, 32, 64, 96)
+def table(module_type="LITE", num_blocks=2, modules=(1, 1, 1), widths=(16, 32, 64, 96)):
+    """A network of three stages, as MMPose's configs have it; small by default."""
+    stem = dict(stem_channels=32, out_channels=32)
     return dict(
+        stem=stem if module_type == "DITE" else dict(stem, expand_ratio=1),
         num_stages=3,
         stages_spec=dict(
             num_modules=modules,
@@ -21,49 +22,26 @@ def table(module_type, num_blocks=2, modules=(1, 1, 1)):
             module_type=(module_type,) * 3,
             with_fuse=(True,) * 3,
             reduce_ratios=(8,) * 3,
-            num_channels=tuple(widths[:n] for n in (2, 3, 4)),
+            num_channels=(widths[:2], widths[:3], widths),
         ),
     )
 
 
-def lite(kind):
-    return lambda **kwargs: LiteHRNet(extra=table(kind), **kwargs)
-
-
-def naive(kind):
-    return lambda **kwargs: NaiveLiteHRNet(extra=table(kind), **kwargs)
-
-
-def dite(pooling):
-    return lambda **kwargs: DiteHRNet(
-        extra=table("DITE"), context_pooling=pooling, **kwargs
-    )
-
-
-def small(upsample):
-    return lambda **kwargs: SmallHRNet(upsample=upsample, **kwargs)
-
-
+#: One of each class, which is quick.
+KINDS = ("LITE", "NAIVE", "DITE", "SMALL")
+LITE, DITE = table("LITE"), table("DITE")
+INTEL = dict(LITE, stem=dict(strides=(2, 1), extra_stride=True))
 NETWORKS = {
-    **{kind: lite(kind) for kind in LiteHRNet.block_types if kind != "NAIVE"},
-    **{kind: naive(kind) for kind in NaiveLiteHRNet.block_types},
-    "three blocks": lambda **kwargs: LiteHRNet(extra=table("LITE", 3), **kwargs),
-    "Intel's stem": lambda **kwargs: LiteHRNet(
-        extra=table("LITE") | dict(stem=dict(strides=(2, 1), extra_stride=True)),
-        **kwargs,
-    ),
-    "DITE": dite("window"),
-    "DITE official": dite("official"),
-    "SMALL": small("nearest"),
-    "SMALL bilinear": small("bilinear"),
+    **{k: partial(LiteHRNet, extra=table(k)) for k in LiteHRNet.block_types},
+    **{k: partial(NaiveLiteHRNet, extra=table(k)) for k in NaiveLiteHRNet.block_types},
+    "three blocks": partial(LiteHRNet, extra=table("LITE", 3)),
+    "Intel's stem": partial(LiteHRNet, extra=INTEL),
+    "DITE": partial(DiteHRNet, extra=DITE),
+    "DITE official": partial(DiteHRNet, extra=DITE, context_pooling="official"),
+    "SMALL": partial(SmallHRNet, upsample="nearest"),
+    "SMALL bilinear": partial(SmallHRNet, upsample="bilinear"),
 }
-#: One of each class.
-FOUR = {
-    "LiteHRNet": LiteHRNet,
-    "NaiveLiteHRNet": NaiveLiteHRNet,
-    "DiteHRNet": DiteHRNet,
-    "SmallHRNet": SmallHRNet,
-}
+FOUR = {c.__name__: c for c in (LiteHRNet, NaiveLiteHRNet, DiteHRNet, SmallHRNet)}
 
 
 def settled(make, **kwargs):
@@ -77,7 +55,7 @@ def settled(make, **kwargs):
     return net
 
 
-settled_once = functools.cache(settled)
+settled_once = cache(settled)
 
 
 def trained(make, **kwargs):

@@ -8,26 +8,22 @@ import pytest
 import torch
 from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
 from torch import nn
-from torch.ao.quantization import get_default_qconfig_mapping
-from torch.ao.quantization.quantize_fx import prepare_fx
 
 from mmlitehrnet.deploy import switch_to_deploy
 from mmlitehrnet.models.deployed.form import DYNAMIC_FORMS, FORMS, find_form
 from mmlitehrnet.models.layers.shuffle import ShuffleUnit
-from tests.models.backbones.reference import difference, images
+from tests.models.backbones.reference import difference, fresh_weights, images
 from tests.models.deployed.networks import (
     FOUR,
+    KINDS,
     NETWORKS,
     assert_same,
     shallow,
     trained,
 )
 
-#: One small network of each class.
-KINDS = ("LITE", "NAIVE", "DITE", "SMALL")
 # A list: all processes of a run must collect tests in the same order.
 ALL_FORMS = sorted(set(FORMS.values()).union(*DYNAMIC_FORMS.values()), key=repr)
-BOTH = pytest.mark.parametrize("form", ["trained", "deployed"])
 
 
 @functools.cache
@@ -38,8 +34,10 @@ def expected(name, *shape):
 
 
 def assert_equal(deployed, name, *shape):
+    x = images(*shape, dtype=torch.float64)
     with torch.no_grad():
-        found = deployed(images(*shape, dtype=torch.float64))
+        found = deployed(x)
+    assert torch.equal(x, images(*shape, dtype=torch.float64))  # It stays as it is.
     for ours, theirs in zip(found, expected(name, *shape), strict=True):
         assert theirs.abs().max() > 1e-3
         assert difference(ours, theirs) <= 1e-8
@@ -75,21 +73,7 @@ def test_every_choice_of_maps_is_equal(name, options):
 
 @pytest.mark.parametrize("name", FOUR)
 def test_full_size_networks_are_equal_in_single_precision(name):
-    torch.manual_seed(0)
-    net = FOUR[name]()
-    for module in net.modules():
-        # Default initialisation, but statistics that are not fresh.
-        if isinstance(module, nn.Conv2d):
-            module.reset_parameters()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            for values, low, high in (
-                (module.weight, 0.5, 1.5),
-                (module.bias, -0.5, 0.5),
-                (module.running_mean, -0.5, 0.5),
-                (module.running_var, 0.5, 2),
-            ):
-                nn.init.uniform_(values, low, high)
-    net.eval()
+    net = fresh_weights(FOUR[name]()).eval()
     deployed = switch_to_deploy(net, "onnxruntime")
     assert_same(deployed, net, images(1, 3, 64, 64), 1e-4)
 
@@ -138,48 +122,29 @@ def test_torch_fx_traces_the_deployed_form(name, target):
     assert_equal(traced, name, 1, 3, 70, 90)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", KINDS)
-def test_tools_made_of_torch_fx_take_the_deployed_form(name):
-    """FX quantisation finds the convolutions, MMEngine's option nothing to do."""
-    net = trained(NETWORKS[name]).float()
-    deployed, x = switch_to_deploy(net, "openvino"), images(1, 3, 64, 64)
-    mapping = get_default_qconfig_mapping("x86")
-    prepared = prepare_fx(deployed, mapping, (x,))
-    observers = [m for m in prepared.modules() if "Observer" in type(m).__name__]
-    assert len(observers) > 50
-    assert_same(prepared, net, x, 1e-4)
+def test_mmengines_efficient_evaluation_finds_nothing_to_do():
+    net, x = trained(NETWORKS["LITE"]), images(1, 3, 64, 64, dtype=torch.float64)
     model = nn.ModuleDict(dict(backbone=switch_to_deploy(net)))
     turn_on_efficient_conv_bn_eval(model, "backbone")
-    assert_same(model["backbone"], net, x, 1e-4)
-
-
-@pytest.mark.slow
-@BOTH
-@pytest.mark.parametrize("name", KINDS)
-def test_torchscript_takes_other_images(name, form):
-    net = trained(NETWORKS[name])
-    network = switch_to_deploy(net) if form == "deployed" else net
-    x = images(1, 3, 64, 64, dtype=torch.float64)
-    traced = torch.jit.freeze(torch.jit.trace(network, x, check_trace=False))
-    assert_equal(traced, name, 1, 3, 64, 64)
-    if form == "deployed":  # A trained Dite-HRNet keeps the number of samples.
-        assert_equal(traced, name, 3, 3, 64, 64)
+    assert_same(model["backbone"], net, x)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", FORMS)
-def test_torchscript_takes_any_number_of_images(target):
-    deployed = switch_to_deploy(trained(NETWORKS["DITE"]), target, batch_size=2)
+@pytest.mark.parametrize("name", ["LITE", "DITE"])
+def test_torchscript_takes_any_number_of_images(name, target):
+    deployed = switch_to_deploy(trained(NETWORKS[name]), target, batch_size=2)
     x = images(2, 3, 64, 64, dtype=torch.float64)
-    traced = torch.jit.trace(deployed, x, check_trace=False)
+    traced = torch.jit.freeze(torch.jit.trace(deployed, x, check_trace=False))
     for batch in (1, 2, 3):
-        assert_equal(traced, "DITE", batch, 3, 64, 64)
+        assert_equal(traced, name, batch, 3, 64, 64)
 
 
 @pytest.mark.slow
-@BOTH
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name, form",
+    [*((name, "deployed") for name in KINDS), ("LITE", "trained"), ("DITE", "trained")],
+)
 def test_compile_captures_one_graph(name, form):
     net = shallow(name)
     network = switch_to_deploy(net) if form == "deployed" else net
@@ -201,29 +166,14 @@ def test_export_captures_the_deployed_network(name):
     assert_same(module, net, images(1, 3, 64, 64, dtype=torch.float64, seed=3))
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_images_stay_as_they_are(name):
-    deployed = switch_to_deploy(trained(NETWORKS[name]))
-    x = images(1, 3, 64, 64, dtype=torch.float64)
-    before = x.clone()
-    first, second = deployed(x), deployed(x)
-    assert torch.equal(x, before)
-    assert all(torch.equal(a, b) for a, b in zip(first, second))
-
-
 def test_a_deployed_network_takes_a_memory_format():
     deployed = switch_to_deploy(trained(NETWORKS["DITE"]))
     assert_equal(deployed.to(memory_format=torch.channels_last), "DITE", 2, 3, 64, 96)
 
 
 def test_batch_norm_without_scale_and_bias():
-    torch.manual_seed(0)
-    net = NETWORKS["DITE"](norm_cfg=dict(type="BN", affine=False)).double().eval()
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            module.reset_parameters()
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_var, 0.01, 0.1)
+    net = fresh_weights(NETWORKS["DITE"](norm_cfg=dict(type="BN", affine=False)))
+    net = net.double().eval()
     assert_same(switch_to_deploy(net), net, images(1, 3, 64, 64, dtype=torch.float64))
 
 

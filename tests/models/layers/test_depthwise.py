@@ -8,13 +8,14 @@ import torch.nn.functional as F
 from mmcv.cnn import fuse_conv_bn
 from torch import nn
 
-from mmlitehrnet import DiteHRNet, LiteHRNet, SmallHRNet
+from mmlitehrnet import LiteHRNet
 from mmlitehrnet.models.layers.depthwise import (
     DepthwiseConv2d,
     depthwise_cfg,
     depthwise_conv2d,
 )
 from tests.models.backbones.reference import difference, images, sane_weights
+from tests.models.deployed.networks import NETWORKS
 
 
 @pytest.mark.parametrize("size", [(8, 6), (9, 7), (10, 9), (3, 1)])
@@ -85,12 +86,10 @@ def test_every_option_of_a_convolution(options):
     assert torch.equal(ours(x), theirs(x))
 
 
-@pytest.mark.parametrize(
-    "cls, arch", [(LiteHRNet, "18"), (DiteHRNet, "18"), (SmallHRNet, "w16")]
-)
-def test_normalisation_can_be_fused(cls, arch):
+@pytest.mark.parametrize("kind", ["LITE", "DITE", "SMALL"])
+def test_normalisation_can_be_fused(kind):
     """``--fuse-conv-bn`` gives depthwise convolutions a bias."""
-    net = sane_weights(cls(arch).double()).eval()
+    net = sane_weights(NETWORKS[kind]().double()).eval()
     x = images(1, 3, 64, 64, dtype=torch.float64)
     with torch.no_grad():
         (expected,) = net(x)

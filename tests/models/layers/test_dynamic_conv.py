@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlitehrnet.models.layers.dynamic_conv import DynamicConv2d, DynamicSplitConv
+from mmlitehrnet.models.layers.dynamic_conv import DynamicConv2d
 from mmlitehrnet.models.layers.norm import BatchNorm2d
 
 NORM = dict(type=BatchNorm2d)
@@ -57,14 +57,6 @@ def test_mixed_precision_rounds_and_no_more():
     assert rounded.dtype == torch.bfloat16
     # 8 bits of significand, sums of 9 products.
     assert (rounded.float() - exact).abs().max() < 0.02 * exact.abs().max()
-
-
-def test_groups_of_a_split_convolution_are_interleaved():
-    conv = DynamicSplitConv(8, num_groups=2, num_kernels=1, norm_cfg=NORM).eval()
-    x = torch.randn(1, 8, 6, 6)
-    y = conv(x)
-    torch.testing.assert_close(y[:, 0::2], conv.conv[0](x[:, :4]))
-    torch.testing.assert_close(y[:, 1::2], conv.conv[1](x[:, 4:]))
 
 
 def test_layout_channels_last_is_taken_and_changes_nothing():
