@@ -10,7 +10,9 @@ import runpy
 import socket
 import subprocess
 import sys
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from unittest import mock
 
 import mmengine.config.utils
@@ -93,6 +95,16 @@ def be_one_of_two(rank, port):
     )
 
 
+@contextlib.contextmanager
+def served(folder, handler=SimpleHTTPRequestHandler):
+    """Address of a folder's files while a server runs."""
+    handler = functools.partial(handler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -110,7 +122,8 @@ def check_start(log):
     assert start != log and start.count("\n") <= 200, start
     (path,) = re.findall(r"hooks are in (\S+\.log)", start)
     file = Path(path).read_text()
-    assert "train_dataloader = dict(" in file and "before_train_iter:" in file
+    assert re.search(r"train_dataloader ?= ?dict\(", file)
+    assert "before_train_iter:" in file
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import collections
 import os
 import pickle
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +46,6 @@ def touch(path):
 #: Objects that run something when they are unpickled, or that NumPy reads memory by.
 HARM = {
     "system": lambda path: Call(os.system, touch(path)),
-    "popen": lambda path: Call(subprocess.check_call, ["touch", str(path)]),
     "eval": lambda path: Call(eval, f"open({str(path)!r}, 'w')"),
     "nested": lambda path: Call(getattr, Call(__import__, "os"), "system"),
     "call of a method": lambda path: Call(Path.touch, path),
@@ -74,4 +72,4 @@ HARM = {
     "config of code": lambda path: ConfigDict(a=Call(os.system, touch(path))),
 }
 #: Those of them that would leave a file there.
-ACTING = ("system", "popen", "eval", "array of objects", "config of code")
+ACTING = ("system", "eval", "array of objects", "config of code")

@@ -11,7 +11,6 @@ from mmlitehrnet.checkpoints import (
     compare_weights,
     explain,
     load_weights,
-    weights_of,
 )
 from tests.robustness.recipes import WIDTHS, small_config
 
@@ -92,12 +91,3 @@ def test_missing_and_unexpected_tensors_are_named(model):
     mismatch = load_weights(pose_model(), state)
     assert mismatch.complete and not mismatch.exact
     assert "1 of its tensors have no place in the model: ema" in explain(mismatch)
-
-
-def test_old_names_are_known_to_the_model(model):
-    """MMPose 0.x's names, which MMPose itself translates."""
-    state = {
-        name.replace("head.final_layer", "keypoint_head.final_layer"): value
-        for name, value in model.state_dict().items()
-    }
-    assert compare_weights(model, weights_of(state)).complete

@@ -13,8 +13,6 @@ from mmlitehrnet.checkpoints import (
     load_weights,
     weights_of,
 )
-from mmlitehrnet.models import LiteHRNet
-from tests.checkpoints.test_layouts import TINY
 from tests.models.backbones.reference import difference
 from tests.running import ROOT
 from tests.tools import load_tool
@@ -54,18 +52,6 @@ def test_intels_layout_is_known():
     found = convert(weights_of(load_checkpoint(path)))
     assert found.layout.name.startswith("Intel") and not found.dropped
     assert all(name.startswith("backbone.") for name in found.weights)
-
-
-def test_intels_backbone_starts_a_network(tmp_path):
-    small = dict(TINY, with_head=False)
-    weights = LiteHRNet(extra=small).state_dict()
-    torch.save(weights, tmp_path / "a.pth")
-    init = dict(type="Pretrained", checkpoint=str(tmp_path / "a.pth"))
-    net = LiteHRNet(extra=small, init_cfg=init)
-    net.init_weights()
-    for name, value in weights.items():
-        assert torch.equal(net.state_dict()[name], value), name
-    assert convert(weights).layout.name.startswith("Intel")
 
 
 @needs(TINYPOSE)
