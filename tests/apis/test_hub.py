@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import re
 import shutil
 
 import cv2
@@ -72,20 +71,6 @@ def test_a_photo_and_nothing_else(server, tmp_path, monkeypatch):
     assert run_tool("predict", photo, *options) == 0
     (found,) = json.loads((tmp_path / "out/predictions/photo.json").read_text())
     assert np.ravel(found["bbox"]).tolist() == [0, 0, 120, 160]
-
-
-def test_without_a_network(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
-    photo = tmp_path / "a.png"
-    photo.touch()
-    assert run_tool("predict", photo) == 2
-    error = capsys.readouterr().err
-    assert re.search(
-        r"https://download.openmmlab.com/\S*litehrnet18_coco_256x192-6bace359_20211230.pth"
-        r" cannot be downloaded: .*urlopen error.*put it at \S*openmmlab_litehrnet",
-        error,
-    )
 
 
 def test_names_that_no_metafile_has(tmp_path):
