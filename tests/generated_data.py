@@ -1,7 +1,7 @@
 """Generated data in the formats that have no generator of their own.
 
-The people are those of ``make_coco``. Keypoints that it does not know lie on circles
-around those it knows: enough to run a data set, an evaluation and a step of training.
+The people are those of ``make_coco``. Keypoints that it does not know lie anywhere in
+the box: enough to run a data set, an evaluation and a step of training.
 """
 
 import json
@@ -13,9 +13,6 @@ from mmdet.datasets import CocoDataset
 from sample_data import make_aic, make_cityscapes, make_coco, make_imagenet, make_mpii
 from tests.own_data import make_own_classes, make_own_data
 
-LEFT_WRIST, RIGHT_WRIST, LEFT_ANKLE, RIGHT_ANKLE = 9, 10, 15, 16
-NOSE = 0
-
 
 def read(path):
     return json.loads(Path(path).read_text())
@@ -26,55 +23,27 @@ def write(path, content):
     Path(path).write_text(json.dumps(content))
 
 
-def circle(center, radius, count):
-    """Flat (x, y, 2) triples of points around a keypoint, or zeros without one."""
-    x, y, flag = center
-    if not flag:
-        return [0] * 3 * count
-    turns = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    points = np.stack(
-        [x + radius * np.cos(turns), y + radius * np.sin(turns), np.full(count, 2)], 1
-    )
-    return np.round(points, 1).ravel().tolist()
-
-
-def box_around(points):
-    """Box x, y, width, height of flat triples; zeros where nothing is labelled."""
-    points = np.array(points).reshape(-1, 3)
-    points = points[points[:, 2] > 0, :2]
-    if not len(points):
-        return [0.0] * 4
-    return [*points.min(0).tolist(), *np.ptp(points, axis=0).tolist()]
-
-
-def whole_body(annotation):
+def whole_body(annotation, rng):
     """The fields that COCO-WholeBody adds to a person of COCO."""
-    joints = np.array(annotation["keypoints"]).reshape(-1, 3)
-    size = max(annotation["bbox"][2:])
-    feet = [
-        circle(joints[ankle], 0.03 * size, 3) for ankle in (LEFT_ANKLE, RIGHT_ANKLE)
-    ]
-    added = {"foot_kpts": sum(feet, []), "foot_valid": any(sum(feet, []))}
-    for part, joint, radius, count in (
-        ("face", NOSE, 0.06, 68),
-        ("lefthand", LEFT_WRIST, 0.04, 21),
-        ("righthand", RIGHT_WRIST, 0.04, 21),
-    ):
-        points = circle(joints[joint], radius * size, count)
+    x, y, width, height = annotation["bbox"]
+    added = {}
+    for part, count in (("foot", 6), ("face", 68), ("lefthand", 21), ("righthand", 21)):
+        points = rng.uniform((x, y, 2), (x + width, y + height, 2), (count, 3))
         added |= {
-            f"{part}_kpts": points,
-            f"{part}_box": box_around(points),
-            f"{part}_valid": any(points),
+            f"{part}_kpts": points.round(1).ravel().tolist(),
+            f"{part}_box": annotation["bbox"],
+            f"{part}_valid": True,
         }
     return added
 
 
 def add_whole_body(coco):
     """Write COCO-WholeBody's annotations beside those of a folder of make_coco."""
+    rng = np.random.default_rng(0)
     for split in ("train", "val"):
         content = read(coco / f"annotations/person_keypoints_{split}2017.json")
         for annotation in content["annotations"]:
-            annotation |= whole_body(annotation)
+            annotation |= whole_body(annotation, rng)
         write(coco / f"annotations/coco_wholebody_{split}_v1.0.json", content)
 
 

@@ -47,14 +47,16 @@ def test_builds_a_network_of_ours(name):
     ours = getattr(backbones, cfg.model.backbone.type)
     assert type(model.backbone) is ours
     assert ours.__module__.startswith("mmlitehrnet.")
-    if name in LISTED:
-        assert LISTED[name]["In Collection"] == ours.__name__
-        cost = total(measure(model, call_on(model, config_input_size(cfg))))
-        given = LISTED[name]["Metadata"]
-        assert (given["Parameters"], given["FLOPs"]) == (cost.params, cost.macs)
     maps = model.backbone.train()(torch.randn(2, 3, 64, 64))
     sum(y.square().mean() for y in maps).backward()
     check_gradients(model.backbone)
+    if name in LISTED:
+        assert LISTED[name]["In Collection"] == ours.__name__
+        model.to("meta")  # Nothing is computed to be counted.
+        with torch.device("meta"):
+            cost = total(measure(model, call_on(model, config_input_size(cfg))))
+        given = LISTED[name]["Metadata"]
+        assert (given["Parameters"], given["FLOPs"]) == (cost.params, cost.macs)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,7 @@ def folder(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [name for name in CONFIGS if not re.search(SAME_BUT_FOR_THE_BACKBONE, name)]
 )
@@ -159,18 +162,3 @@ def test_pose_recipe_is_the_papers(name):
     dite = {"coco": 270, "mpii": 260}[cfg.data_root.split("/")[1]]
     is_dite = cfg.model.backbone.type == "DiteHRNet"
     assert cfg.train_cfg.max_epochs == (dite if is_dite else 210)
-
-
-def test_command_line_options_reach_the_data():
-    cfg = Config.fromfile(ROOT / "configs/pose/litehrnet_18_coco_256x192.py")
-    cfg.merge_from_dict(
-        {
-            "train_dataloader.batch_size": 2,
-            "train_dataloader.dataset.data_root": "elsewhere/",
-            "train_dataloader.dataset.pipeline.5.rotate_factor": 60,
-            "default_hooks.checkpoint.max_keep_ckpts": 1,
-        }
-    )
-    assert cfg.train_dataloader.batch_size == 2
-    assert cfg.train_dataloader.dataset.data_root == "elsewhere/"
-    assert cfg.train_dataloader.dataset.pipeline[5].rotate_factor == 60
