@@ -8,9 +8,6 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import modelindex
@@ -22,30 +19,14 @@ from mmengine import Config
 from mmlitehrnet import __version__
 from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.checkpoints import load_weights
+from tests.running import ROOT, served
 
-ROOT = Path(__file__).parents[1]
 SOURCES = (
-    "setup.py",
-    "mmlitehrnet_standins.py",
-    "pyproject.toml",
-    "MANIFEST.in",
-    "Makefile",
-    "README.md",
-    "LICENSE",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "CITATION.cff",
-    "model-index.yml",
+    *("setup.py", "mmlitehrnet_standins.py", "pyproject.toml", "MANIFEST.in"),
+    *("Makefile", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"),
+    *("CITATION.cff", "model-index.yml"),
 )
-FOLDERS = (
-    "mmlitehrnet",
-    "configs",
-    "requirements",
-    "tools",
-    "benchmarks",
-    "docs",
-    "tests",
-)
+FOLDERS = "mmlitehrnet configs requirements tools benchmarks docs tests".split()
 #: Those of a wheel.
 TOOLS = ("check_data", "complexity", "convert_checkpoint", "export_onnx", "predict")
 BUILD_SDIST = "from setuptools import build_meta; build_meta.build_sdist('dist')"
@@ -119,11 +100,8 @@ def test_wheel_carries_the_package_and_what_mim_needs(site, wheel):
     assert wheel.name == f"mmlitehrnet-{__version__}-py3-none-any.whl"
     assert files(ROOT / "mmlitehrnet") == files(site / "mmlitehrnet")
     mim = site / "mmlitehrnet/.mim"
-    assert {path.name for path in mim.iterdir()} == {
-        "configs",
-        "tools",
-        "model-index.yml",
-    }
+    held = {path.name for path in mim.iterdir()}
+    assert held == {"configs", "tools", "model-index.yml"}
     configs = {path.relative_to(mim / "configs") for path in mim.rglob("configs/**/*")}
     assert files(ROOT / "configs") <= configs
     # Neither demo nor generated data nor the papers' tables, which a checkout has.
@@ -131,11 +109,8 @@ def test_wheel_carries_the_package_and_what_mim_needs(site, wheel):
     assert tools == {f"{name}.py" for name in (*TOOLS, "thread_settings")}
     # Nothing else lands beside the package.
     beside = {path.name for path in site.iterdir()} - {"__pycache__"}
-    assert {name.split("-")[0] for name in beside} == {
-        "mmlitehrnet",
-        "mmlitehrnet_standins.py",
-        "mmlitehrnet_standins.pth",
-    }
+    standins = {f"mmlitehrnet_standins.{suffix}" for suffix in ("py", "pth")}
+    assert {name.split("-")[0] for name in beside} == {"mmlitehrnet", *standins}
 
 
 def test_metadata(site):
@@ -154,6 +129,8 @@ def test_metadata(site):
         line.split(": ")[1] for line in lines if line.startswith("Provides-Extra")
     ]
     assert set(extras) == {"pose", "seg", "det", "cls", "tensorboard"}
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (__version__, "Apache-2.0")
 
 
 @pytest.mark.parametrize("name", ["constraints.txt", "constraints-reference.txt"])
@@ -187,19 +164,6 @@ def test_every_python_finds_the_standins_of_an_installed_wheel(site, tmp_path):
     assert found.strip() == "True"
 
 
-LOAD_INSTALLED = """
-from pathlib import Path
-import mmlitehrnet
-from mim.commands.search import get_model_info
-from mmengine import Config
-
-package = Path(mmlitehrnet.__file__).parent
-config = package / ".mim/configs/pose/litehrnet_18_coco_256x192.py"
-print(package.parent, Config.fromfile(config).model.backbone.type)
-print(*get_model_info("mmlitehrnet").index)
-"""
-
-
 INHERIT = """
 _base_ = __import__("mmlitehrnet") and "mmlitehrnet::{}"
 custom_imports = dict(imports=["mmlitehrnet"], allow_failed_imports=False)
@@ -226,15 +190,6 @@ def test_configs_are_inherited_by_name(installed, site, tmp_path):
     path = str(site if installed else ROOT)
     printed = run(sys.executable, "-c", BUILD, cwd=tmp_path, PYTHONPATH=path)
     assert printed.split() == ["LiteHRNet", "LiteHRNet"]
-
-
-def test_configs_and_index_work_from_an_installed_wheel(site, tmp_path):
-    found = run(
-        sys.executable, "-c", LOAD_INSTALLED, cwd=tmp_path, PYTHONPATH=str(site)
-    )
-    config, models = found.splitlines()[-2:]
-    assert config == f"{site} LiteHRNet"
-    assert "litehrnet_18_coco_256x192" in models.split()
 
 
 RUN_INSTALLED = """
@@ -264,23 +219,16 @@ def test_mim_downloads_weights_and_their_config(site, tmp_path):
     installed, published, dest = (tmp_path / part for part in ("site", "www", "dest"))
     shutil.copytree(site, installed)
     metafile = installed / "mmlitehrnet/.mim/configs/pose/metafile.yml"
-    (entry,) = (
-        model
-        for model in yaml.safe_load(metafile.read_text())["Models"]
-        if model["Name"] == name
-    )
+    models = yaml.safe_load(metafile.read_text())["Models"]
+    (entry,) = (model for model in models if model["Name"] == name)
     address, file = entry["Weights"].rsplit("/", 1)
     published.mkdir()
     torch.save(dict(state_dict=weights), published / file)
-    handler = partial(SimpleHTTPRequestHandler, directory=published)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
+    with served(published) as url:
         metafile.write_text(metafile.read_text().replace(address, url))
         mim = (sys.executable, "-m", "mim", "download", "mmlitehrnet")
         options = ("--config", name, "--dest", dest)
         run(*mim, *options, cwd=tmp_path, PYTHONPATH=str(installed), no_proxy="*")
-        server.shutdown()
     assert {path.name for path in dest.iterdir()} == {file, f"{name}.py"}
     model = network_from_config(Config.fromfile(dest / f"{name}.py"))
     assert load_weights(model, dest / file).exact
@@ -288,14 +236,9 @@ def test_mim_downloads_weights_and_their_config(site, tmp_path):
     assert all(torch.equal(loaded[key], weights[key]) for key in weights)
 
 
-@pytest.fixture(scope="module")
-def index():
-    loaded = modelindex.load(str(ROOT / "model-index.yml"))
-    loaded.build_models_with_collections()
-    return loaded
-
-
-def test_model_index_lists_the_configs(index):
+def test_model_index_lists_the_configs():
+    index = modelindex.load(str(ROOT / "model-index.yml"))
+    index.build_models_with_collections()
     listed = {model.config for model in index.models}
     assert {path for path in listed if not (ROOT / path).exists()} == set()
     on_disk = {
@@ -305,21 +248,7 @@ def test_model_index_lists_the_configs(index):
         if not path.stem.startswith("own_")  # to copy
     }
     assert on_disk <= listed
-
-
-def test_model_index_says_whose_results_these_are(index):
     for model in index.models:
         data = model.metadata.data
-        if "Publisher" not in data:  # The zoo's: tests/checkpoints/test_zoo.py
-            assert model.name == Path(model.config).stem
-            assert bool(model.weights) == ("Weights From" in data), model.name
-            if model.results:
-                assert "paper" in data["Results From"], model.name
-
-
-def test_community_files_agree_with_the_package():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert (citation["version"], citation["license"]) == (__version__, "Apache-2.0")
-    assert len(citation["references"]) == 3
-    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
-    assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
+        if model.results and "Publisher" not in data:  # none of the zoo's
+            assert "paper" in data["Results From"], model.name
