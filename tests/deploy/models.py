@@ -8,18 +8,8 @@ from mmpose.apis import inference_topdown, init_model
 CONFIG = "configs/pose/litehrnet_18_coco_256x192.py"
 RECIPE = "configs/pose/recipes/litehrnet_18_{}_coco_256x192.py"
 #: A backbone's table of one block on three branches, so that it is quickly exported.
-SMALL = dict(
-    num_stages=1,
-    stages_spec=dict(
-        num_modules=(1,),
-        num_branches=(3,),
-        num_blocks=(1,),
-        module_type=("LITE",),
-        with_fuse=(True,),
-        reduce_ratios=(8,),
-        num_channels=((16, 32, 64),),
-    ),
-)
+SPEC = dict(num_modules=(1,), num_blocks=(1,), num_channels=((16, 32, 64),))
+SMALL = dict(stages_spec=SPEC)
 BOXES = [[30.5, 20.0, 120.25, 200.0], [150, 40, 260, 230.5], [-20, -30, 90, 120]]
 
 

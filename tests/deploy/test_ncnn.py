@@ -6,7 +6,8 @@ import pnnx
 import pytest
 
 from mmlitehrnet.deploy.ncnn import export_ncnn
-from tests.deploy.test_export import NETWORKS, network
+from tests.deploy.test_export import network
+from tests.models.deployed.networks import KINDS
 from tests.tools import load_tool
 
 POSE = "configs/pose/litehrnet_18_coco_256x192.py"
@@ -14,7 +15,7 @@ POSE = "configs/pose/litehrnet_18_coco_256x192.py"
 
 @pytest.fixture
 def net():
-    return network("LiteHRNet")
+    return network("LITE")
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def assert_nothing_is_written(path):
     assert left == {"net.param": "old", "net.bin": "old"}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", KINDS)
 def test_ncnn_computes_the_network(name, path):
     assert export_ncnn(network(name), path, (64, 96)).relative < 1e-4
     assert path.read_text().startswith("7767517\n")

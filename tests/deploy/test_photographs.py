@@ -5,12 +5,14 @@ decoded by them: what they must be given is real peaks, not ones that they were 
 on.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
-from mmpose.apis import inference_topdown
 
 from mmlitehrnet.deploy.export import export_onnx
 from mmlitehrnet.deploy.runner import RUNTIMES, PoseRunner
+from tests.deploy.models import by_mmpose
 from tests.deploy.photographs import SIZES, needs_photographs, photographs, tinypose
 
 #: Pixels of the photograph, and the share of keypoints that are no further off.
@@ -30,21 +32,9 @@ CASES = {
 pytestmark = needs_photographs
 
 
-def by_mmpose(model):
+def over_all(estimate):
     """Keypoints (M, 17, 2) and scores (M, 17) of all people."""
-    found = [
-        sample.pred_instances
-        for image, boxes in photographs(COUNT)
-        for sample in inference_topdown(model, image, boxes)
-    ]
-    return (
-        np.concatenate([each.keypoints for each in found]),
-        np.concatenate([each.keypoint_scores for each in found]),
-    )
-
-
-def by_runner(run):
-    found = [run(image, boxes) for image, boxes in photographs(COUNT)]
+    found = [estimate(image, boxes) for image, boxes in photographs(COUNT)]
     return tuple(map(np.concatenate, zip(*found)))
 
 
@@ -59,10 +49,10 @@ def test_keypoints_are_those_of_mmpose(case, flip_test, tmp_path):
     model, path = tinypose(**CASES[case]), tmp_path / "pose.onnx"
     model.test_cfg["flip_test"] = flip_test
     export_onnx(model, path, (128, 96), tolerance=1e-4)
-    expected, likely = by_mmpose(model)
+    expected, likely = over_all(partial(by_mmpose, model))
     assert likely.min() > 0 and np.median(likely) > 0.2
     # test_decoding.py has both runtimes for each codec.
     for runtime in RUNTIMES if case == "DARK" else ["onnxruntime"]:
-        points, scores = by_runner(PoseRunner(path, runtime, num_threads=1))
+        points, scores = over_all(PoseRunner(path, runtime, num_threads=1))
         assert share_near(points, expected) >= SHARE
         np.testing.assert_allclose(scores, likely, atol=1e-3)

@@ -1,5 +1,6 @@
 """Every pose config, and so every pose estimator of the zoo, is exported and runs."""
 
+import functools
 import json
 
 import numpy as np
@@ -18,6 +19,8 @@ CONFIGS = sorted(
     for path in (ROOT / "configs/pose").rglob("*.py")
     if "_base_" not in path.parts
 )
+#: Tests that share them.
+PARTS = 4
 
 
 def shrunk(path):
@@ -34,6 +37,7 @@ def shrunk(path):
     return config
 
 
+@functools.cache
 def in_groups():
     """Lists of configs that have all but their networks in common.
 
@@ -50,19 +54,20 @@ def in_groups():
     return list(groups.values())
 
 
-GROUPS = in_groups()
-
-
+# Not a test for each: to find them takes seconds, in each process that collects tests.
 @pytest.mark.slow
-@pytest.mark.parametrize("paths", GROUPS, ids=lambda paths: paths[0])
-def test_it_is_exported_and_runs(paths, tmp_path):
-    config, tool = shrunk(paths[0]), load_tool("export_onnx")
-    model = tool.load_model(config, None)
-    width, height = config.codec.input_size
-    export_onnx(model, tmp_path / "pose.onnx", (height, width), tolerance=1e-4)
-    points, scores = PoseRunner(tmp_path / "pose.onnx", num_threads=1)(scene(), BOXES)
-    assert points.shape == (len(BOXES), config.model.head.out_channels, 2)
-    assert scores.shape == points.shape[:2] and np.isfinite(points).all()
+@pytest.mark.parametrize("part", range(PARTS))
+def test_they_are_exported_and_run(part, tmp_path):
+    tool, path = load_tool("export_onnx"), tmp_path / "pose.onnx"
+    for paths in in_groups()[part::PARTS]:
+        print(*paths)
+        config = shrunk(paths[0])
+        model = tool.load_model(config, None)
+        width, height = config.codec.input_size
+        export_onnx(model, path, (height, width), tolerance=1e-4)
+        points, scores = PoseRunner(path, num_threads=1)(scene(), BOXES)
+        assert points.shape == (len(BOXES), config.model.head.out_channels, 2)
+        assert scores.shape == points.shape[:2] and np.isfinite(points).all()
 
 
 def test_the_zoo_is_among_them():

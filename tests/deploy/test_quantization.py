@@ -13,7 +13,9 @@ from mmlitehrnet.apis.calibration import calibration_images
 from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.deploy.export import export_onnx
 from mmlitehrnet.deploy.quantization import equalize, split_images
+from mmlitehrnet.deploy.runner import PoseRunner
 from sample_data import make_cityscapes, make_coco
+from tests.deploy.models import scene
 from tests.deploy.test_export import network
 from tests.models.backbones.reference import images
 from tests.models.deployed.networks import table
@@ -33,7 +35,7 @@ def is_depthwise(conv):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["LiteHRNet", "NaiveLiteHRNet", "DiteHRNet"])
+@pytest.mark.parametrize("name", ["LITE", "DITE"])
 def test_openvino_gets_integers_in_dense_convolutions_alone(name, tmp_path):
     path = tmp_path / "net.onnx"
     found = export_onnx(network(name), path, (64, 96), "openvino", **INT8)
@@ -68,7 +70,7 @@ def test_openvino_gets_integers_in_dense_convolutions_alone(name, tmp_path):
 
 
 def test_equalizing_changes_no_result(tmp_path):
-    path, net = tmp_path / "net.onnx", network("NaiveLiteHRNet")
+    path, net = tmp_path / "net.onnx", network("NAIVE")
     export_onnx(net, path, (64, 96), "openvino")
     before, x = path.read_bytes(), INT8["calibration"][:1].numpy()
     expected = onnxruntime.InferenceSession(before).run(None, {"input": x})
@@ -80,7 +82,7 @@ def test_equalizing_changes_no_result(tmp_path):
 
 def test_onnxruntime_computes_small_hrnet_in_integers(tmp_path):
     path, fused = tmp_path / "net.onnx", tmp_path / "fused.onnx"
-    net = network("SmallHRNet")
+    net = network("SMALL")
     found = export_onnx(net, path, (64, 96), "onnxruntime", **INT8)
     assert 1e-4 < found.relative < 0.3
     options = onnxruntime.SessionOptions()
@@ -90,12 +92,7 @@ def test_onnxruntime_computes_small_hrnet_in_integers(tmp_path):
     kinds = [node.op_type for node in onnx.load(fused).graph.node]
     assert kinds.count("QLinearConv") > 50
     assert not {"Conv", "FusedConv"} & set(kinds)
-    assert path.stat().st_size < 0.4 * net_size(net)
-
-
-def net_size(net):
-    """Bytes of a network's parameters."""
-    return 4 * sum(p.numel() for p in net.parameters())
+    assert path.stat().st_size < 0.4 * 4 * sum(p.numel() for p in net.parameters())
 
 
 def test_batches_are_those_of_the_file(tmp_path):
@@ -118,7 +115,7 @@ def test_all_images_are_in_batches():
 
 def test_what_cannot_be_quantised_is_named(tmp_path):
     path = tmp_path / "net.onnx"
-    small, lite = SmallHRNet().eval(), network("LiteHRNet")
+    small, lite = SmallHRNet().eval(), network("LITE")
     none, other = dict(calibration=INT8["calibration"][:0]), dict(input_size=(64, 64))
     for match, (net, arguments) in {
         "precision must be one of .*, got 'int4'": (small, dict(precision="int4")),
@@ -157,8 +154,6 @@ def people(tmp_path_factory):
 @pytest.mark.slow
 def test_tool_calibrates_on_the_configs_own_images(people, tmp_path, capsys):
     """As the model sees them in validation, evenly spread over the dataset."""
-    from mmlitehrnet.deploy.runner import PoseRunner
-
     path = tmp_path / "pose.onnx"
     config = tmp_path / "config.py"
     base = ROOT / "configs/pose/demo/litehrnet_18_sample_128x96.py"
@@ -175,10 +170,8 @@ def test_tool_calibrates_on_the_configs_own_images(people, tmp_path, capsys):
     arguments += ["--calibration-images", "3", "--cfg-options", *changes]
     assert tool.main(arguments) == 0
     assert "calibrated on 3 images" in capsys.readouterr().out
-    image = images(1, 3, 128, 96)[0].permute(1, 2, 0).mul(50).clip(0, 255)
-    image = image.numpy().astype(np.uint8)
     run = PoseRunner(path, num_threads=1, runtime="openvino")
-    points, scores = run(image, [[0, 0, 96, 128]])
+    points, scores = run(scene(), [[0, 0, 96, 128]])
     assert points.shape == (1, 17, 2) and np.isfinite(scores).all()
     before = path.read_bytes()
     assert tool.main([*arguments, "--tolerance", "1e-6"]) == 1
