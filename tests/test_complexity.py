@@ -4,7 +4,6 @@ import copy
 import re
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -25,20 +24,17 @@ from mmlitehrnet import LiteHRNet
 from paper_tables import DITE_CELLS, NETWORKS, PoseNetwork, compare
 from tests.models.backbones.test_lite_hrnet import NAIVE_WIDTHS, mmpose_extra
 from tests.models.backbones.test_small_hrnet import EXTRAS
+from tests.running import ROOT
 
-ROOT = Path(__file__).parents[1]
 ROWS = {row.name: row for row in NETWORKS + DITE_CELLS}
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_every_row_of_the_papers_tables_is_reproduced(row):
-    for result in compare(row):
+    with torch.device("meta"):  # Nothing is computed to be counted.
+        results = list(compare(row))
+    for result in results:
         assert result.agrees, (result, result.released, result.printed)
-
-
-def test_the_papers_tables_are_complete():
-    at_384 = [row for row in NETWORKS if paper_tables.LARGE in row.printed]
-    assert (len(NETWORKS), len(DITE_CELLS), len(at_384)) == (14, 16, 5)
 
 
 # The networks that MMPose has too: its class and arguments, the head's width.
@@ -93,11 +89,7 @@ def flops_of(module, *shape):
 @pytest.mark.parametrize(
     "module, shape, flops",
     [
-        (
-            nn.Conv2d(6, 4, 3, stride=2, padding=1, bias=False),
-            (1, 6, 9, 8),
-            54 * 4 * 20,
-        ),
+        (nn.Conv2d(6, 4, 3, 2, 1, bias=False), (1, 6, 9, 8), 54 * 4 * 20),
         (nn.Conv2d(6, 4, (3, 1), groups=2), (1, 6, 10, 8), (9 * 4 + 4) * 64),
         (nn.BatchNorm2d(3), (1, 3, 4, 5), 120),
         (nn.BatchNorm2d(3, affine=False), (1, 3, 4, 5), 60),
@@ -147,19 +139,6 @@ def test_measuring_leaves_the_network_as_it_was():
         assert not module._forward_pre_hooks
 
 
-@pytest.mark.parametrize(
-    "module, part",
-    [
-        ("backbone.conv2", "stem"),
-        ("backbone.layer1.0.conv1", "layer1"),
-        ("backbone.stage2.0.branches.1.0.conv1", "stage2 blocks"),
-        ("decode_head.convs.0.conv", "decode_head"),
-    ],
-)
-def test_part_of(module, part):
-    assert part_of(module) == part
-
-
 def test_parts_sum_up_to_the_whole():
     network = own_network("Lite-HRNet-18")
     run = call_on(network, (64, 64))
@@ -172,13 +151,21 @@ def test_parts_sum_up_to_the_whole():
     kinds = ("transition{}", "stage{} blocks", "stage{} fusions")
     stages = [kind.format(i) for i in range(3) for kind in kinds]
     assert list(parts) == ["stem", *stages, "head_layer", "head"]
+    assert part_of("backbone.conv2") == "stem"  # of HRNet
+    assert part_of("decode_head.convs.0.conv") == "decode_head"
 
 
-def run_tool(monkeypatch, capsys, *args):
-    monkeypatch.setattr(sys, "argv", ["complexity.py", *map(str, args)])
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(ROOT / "tools/complexity.py"), run_name="__main__")
-    return stop.value.code, capsys.readouterr()
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the tool; give its exit status and what it printed."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["complexity.py", *map(str, args)])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(ROOT / "tools/complexity.py"), run_name="__main__")
+        return stop.value.code, capsys.readouterr()
+
+    return run
 
 
 LITE_18 = ROOT / "configs/pose/litehrnet_18_coco_256x192.py"
@@ -187,8 +174,8 @@ LITE_18 = ROOT / "configs/pose/litehrnet_18_coco_256x192.py"
 @pytest.mark.parametrize(
     "size, flops", [((), "205.23"), (("--input-size", 384, 288), "461.56")]
 )
-def test_tool_prints_the_parts_and_the_total(monkeypatch, capsys, size, flops):
-    code, printed = run_tool(monkeypatch, capsys, LITE_18, *size)
+def test_tool_prints_the_parts_and_the_total(run, size, flops):
+    code, printed = run(LITE_18, *size)
     assert not code
     (line,) = (row for row in printed.out.splitlines() if row.startswith("| total"))
     assert re.split(r"\s*\|\s*", line)[2:4] == ["1,130,769", flops]
@@ -203,8 +190,8 @@ def test_tool_prints_the_parts_and_the_total(monkeypatch, capsys, size, flops):
         (LITE_18, "--input-size", 0, 9),
     ],
 )
-def test_tool_refuses_what_makes_no_sense(monkeypatch, capsys, args):
-    code, printed = run_tool(monkeypatch, capsys, *args)
+def test_tool_refuses_what_makes_no_sense(run, args):
+    code, printed = run(*args)
     assert code == 2
     assert "error:" in printed.err
 
@@ -219,21 +206,21 @@ def test_tool_refuses_what_makes_no_sense(monkeypatch, capsys, args):
         ("a.py", "width = 3", "it has no model"),
     ],
 )
-def test_files_that_are_no_configs(monkeypatch, capsys, tmp_path, name, content, words):
+def test_files_that_are_no_configs(run, tmp_path, name, content, words):
     path = tmp_path / name
     if content is not None:
         path.write_text(content)
-    code, printed = run_tool(monkeypatch, capsys, path)
+    code, printed = run(path)
     assert code == 2
     assert re.search(f"^complexity: error: config {path}:? .*{words}", printed.err)
 
 
 @pytest.mark.parametrize("off, expected", [(0, 0), (1, 1)])
-def test_tool_fails_if_a_row_is_off(monkeypatch, capsys, off, expected):
+def test_tool_fails_if_a_row_is_off(monkeypatch, run, off, expected):
     row = ROWS["Naive Lite-HRNet-18"]
     changed = row._replace(params=row.params + off)
     monkeypatch.setattr(paper_tables, "NETWORKS", (changed,))
     monkeypatch.setattr(paper_tables, "DITE_CELLS", DITE_CELLS[:1])
-    code, printed = run_tool(monkeypatch, capsys, "--paper")
+    code, printed = run("--paper")
     assert code == expected
     assert ("off: Naive Lite-HRNet-18" in printed.out) == bool(off)
