@@ -77,6 +77,7 @@ def run_all(folder):
                     shutil.copy(work / saved, work / of_page)
 
 
+@pytest.mark.slow
 def test_every_command_works_one_after_the_other(folder):
     # In a process of their own: others' tests leave runtimes behind in this one.
     process = multiprocessing.get_context("spawn").Process(
