@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-import time
-import warnings
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from tests.models.backbones.reference import difference, images
-from tests.outside import installed, save_network
+from tests.outside import installed, report, save_network
 from tests.running import ROOT
 
 #: Without mmdeploy's own pins, of which protobuf's is older than onnx needs.
@@ -45,23 +45,13 @@ def deploy_config(codebase: dict, size: list[int], dynamic: bool) -> Config:
     """What mmdeploy is to write: a file for ONNX Runtime."""
     axes = {name: {0: "batch"} for name in ("input", "output")} if dynamic else None
     onnx_config = dict(
-        type="onnx",
-        export_params=True,
-        keep_initializers_as_inputs=False,
-        opset_version=11,
-        save_file="end2end.onnx",
-        input_names=["input"],
-        output_names=["output"],
-        input_shape=size,
-        optimize=False,
-        dynamic_axes=axes,
-    )
+        type="onnx", export_params=True, keep_initializers_as_inputs=False,
+        opset_version=11, save_file="end2end.onnx", input_names=["input"],
+        output_names=["output"], input_shape=size, optimize=False, dynamic_axes=axes,
+    )  # fmt: skip
+    backend = dict(type="onnxruntime")
     return Config(
-        dict(
-            onnx_config=onnx_config,
-            codebase_config=codebase,
-            backend_config=dict(type="onnxruntime"),
-        )
+        dict(onnx_config=onnx_config, codebase_config=codebase, backend_config=backend)
     )
 
 
@@ -73,58 +63,41 @@ def output(model: nn.Module, library: str, x: Tensor) -> Tensor:
         return model.encode_decode(x, [dict(img_shape=x.shape[2:])] * len(x))
 
 
-def convert(library: str, name: str, dynamic: bool, folder: Path) -> float:
-    """Convert a config, and return the largest relative difference."""
+def convert(library: str, name: str, dynamic: bool, folder: Path) -> str:
+    """Convert a config, and compare with PyTorch."""
     apis: Any = importlib.import_module("mmdeploy.apis")
     pattern, task, size = TASKS[library]
-    config = ROOT / "configs" / pattern.format(name)
-    weights = folder / "weights.pth"
+    config, weights = ROOT / "configs" / pattern.format(name), folder / "weights.pth"
     model = save_network(config, weights)
     pixels = np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), np.uint8)
-    image = folder / "image.png"
+    image, out = folder / "image.png", folder / "end2end.onnx"
     cv2.imwrite(str(image), pixels)
     deploy = deploy_config(dict(type=library, **task), size, dynamic)
-    apis.torch2onnx(
-        str(image),
-        str(folder),
-        "end2end.onnx",
-        deploy,
-        str(config),
-        str(weights),
-        "cpu",
-    )
-    session = onnxruntime.InferenceSession(
-        str(folder / "end2end.onnx"), providers=["CPUExecutionProvider"]
-    )
+    files = str(image), str(folder), out.name, deploy, str(config), str(weights)
+    apis.torch2onnx(*files, "cpu")
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     x = images(3 if dynamic else 1, 3, *size[::-1])
     (found,) = session.run(None, {"input": x.numpy()})
-    return difference(torch.from_numpy(found), output(model, library, x))
+    error = difference(torch.from_numpy(found), output(model, library, x))
+    if not error < 1e-4:
+        raise ValueError(f"relative difference {error:.1e}")
+    return f"relative difference {error:.1e}"
 
 
 def main() -> int:
     """Install mmdeploy, convert, print a line for each case."""
     if sys.version_info >= (3, 12):
         raise SystemExit("mmdeploy needs CPython 3.11: STACK=reference")
-    warnings.filterwarnings("ignore")
-    failed = 0
     with installed(*PACKAGES) as folder:
-        for library in TASKS:
-            for network in NETWORKS:
-                # Dite-HRNet's dynamic kernels are those of a fixed number of images.
-                for dynamic in (False, True)[: 1 + ("dite" not in network)]:
-                    start = time.monotonic()
-                    try:
-                        error = convert(library, network, dynamic, folder)
-                        result = f"relative difference {error:.1e}"
-                        failed += not error < 1e-4
-                    except Exception as error:  # Each case is reported.
-                        result = f"{type(error).__name__}: {str(error)[-200:]}"
-                        failed += 1
-                    batch = "any batch" if dynamic else "one image"
-                    seconds = time.monotonic() - start
-                    line = f"{seconds:4.0f} s  {library} {network}, {batch}: {result}"
-                    print(line, flush=True)
-    return 1 if failed else 0
+        return report(
+            (
+                f"{library} {name}, {'any batch' if dynamic else 'one image'}",
+                partial(convert, library, name, dynamic, folder),
+            )
+            for library, name, dynamic in product(TASKS, NETWORKS, (False, True))
+            # Dite-HRNet's dynamic kernels are those of a fixed number of images.
+            if not (dynamic and "dite" in name)
+        )
 
 
 if __name__ == "__main__":

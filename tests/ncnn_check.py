@@ -7,14 +7,13 @@ give what the model gives in PyTorch.
 from __future__ import annotations
 
 import sys
-import time
-import warnings
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.outside import save_network
+from tests.outside import report, save_network
 from tests.running import ROOT
-from tests.tools import load_tool
+from tests.tools import run_tool
 
 #: Config -> height and width of its images.
 CONFIGS = {
@@ -26,28 +25,24 @@ CONFIGS = {
 }
 
 
+def export(config: str, size: tuple[int, int], folder: Path) -> str:
+    """Export a config by the tool, which compares."""
+    out = folder / Path(config).with_suffix(".param").name
+    save_network(ROOT / "configs" / config, folder / "weights.pth")
+    arguments = (ROOT / "configs" / config, folder / "weights.pth", "--out", out)
+    options = ("--input-size", *size, "--tolerance", 1e-4)
+    if run_tool("export_onnx", *arguments, *options):
+        raise ValueError("not equal")
+    return f"{out.with_suffix('.bin').stat().st_size / 1e6:.2f} MB"
+
+
 def main() -> int:
     """Export, print a line for each config."""
-    warnings.filterwarnings("ignore")
-    failed = 0
     with TemporaryDirectory() as name:
-        folder = Path(name)
-        tool, weights = load_tool("export_onnx"), folder / "weights.pth"
-        for config, size in CONFIGS.items():
-            start = time.monotonic()
-            out = folder / Path(config).with_suffix(".param").name
-            try:
-                save_network(ROOT / "configs" / config, weights)
-                arguments = [ROOT / "configs" / config, weights, "--out", out]
-                arguments += ["--input-size", *size, "--tolerance", 1e-4]
-                failed += tool.main([str(argument) for argument in arguments])
-                if not out.with_suffix(".bin").stat().st_size:
-                    raise ValueError("no weights were written")
-            except (Exception, SystemExit) as error:  # Each config is reported.
-                print(f"{config}: {type(error).__name__}: {error}")
-                failed += 1
-            print(f"{time.monotonic() - start:4.0f} s  {config}", flush=True)
-    return 1 if failed else 0
+        return report(
+            (config, partial(export, config, size, Path(name)))
+            for config, size in CONFIGS.items()
+        )
 
 
 if __name__ == "__main__":
