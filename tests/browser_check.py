@@ -2,10 +2,9 @@
 
 Its keypoints must be those of `PoseRunner` on the same image and box, on pages with
 and without cross-origin isolation; the camera is one that shows a picture. The network
-is PP-TinyPose with its real weights, on photographs of `../shared`; where they are
-missing, or with `--demo`, that of `make demo`, trained anew for a while if it is not
-there, on generated people. `--time FILE ...` tells how fast exported files are in the
-browser, beside RTMPose-t. Needs Chromium, Node.js and npm's packages.
+is PP-TinyPose with its real weights, on photographs of `../shared`. `--time FILE ...`
+tells how fast exported files are in the browser, beside RTMPose-t. Needs Chromium,
+Node.js and npm's packages.
 """
 
 from __future__ import annotations
@@ -19,12 +18,9 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import cv2
@@ -33,7 +29,7 @@ import torch
 
 from benchmarks.networks import TensorMode, build
 from mmlitehrnet.deploy.runner import PoseRunner
-from tests.running import ROOT
+from tests.running import ROOT, served
 from tests.tools import run_tool
 
 PAGE = ROOT / "examples/browser"
@@ -41,7 +37,6 @@ SHARED = ROOT.parent / "shared"
 WEIGHTS = SHARED / "weights/tinypose_enhance_256x192.pdparams"
 PHOTOGRAPHS = SHARED / "data/coco_val2017_subset"
 TINYPOSE = ROOT / "configs/pose/recipes/tinypose_256x192_aic-coco.py"
-DEMO = ROOT / "configs/pose/demo/litehrnet_18_sample_128x96.py"
 ISOLATION = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -83,37 +78,12 @@ def node_modules() -> Path:
     return folder / "node_modules"
 
 
-def real_network(folder: Path) -> tuple[Path, Path, Path]:
-    """Config, checkpoint and photographs of the real weights."""
-    weights = folder / "tinypose.pth"
-    run_tool("convert_checkpoint", WEIGHTS, weights, "--config", TINYPOSE)
-    return TINYPOSE, weights, PHOTOGRAPHS
-
-
-def demo_network(folder: Path) -> tuple[Path, Path, Path]:
-    """Config, checkpoint and people of the demo, which is run if it was not."""
-    found = sorted(ROOT.glob("work_dirs/demo_pose/best_coco_AP_*.pth"))
-    data = ROOT / "data/sample_coco"
-    if not found or not data.is_dir():
-        demo = [sys.executable, ROOT / "tools/demo.py", "pose", "--cfg-options"]
-        short = [f"train_cfg.{name}=3" for name in ("max_epochs", "val_interval")]
-        short += ["param_scheduler.1.T_max=3", "default_hooks.checkpoint.interval=3"]
-        log = folder / "demo.log"
-        with log.open("w") as file:
-            subprocess.run([*demo, *short], cwd=folder, stdout=file, check=True)
-        found = list(folder.glob("work_dirs/demo_pose/best_coco_AP_*.pth"))
-        data = folder / "data/sample_coco"
-    return DEMO, found[0], data
-
-
 def people(data: Path) -> list[dict[str, Any]]:
     """Images of a folder in COCO's layout, each with the box of its largest person.
 
     The first has no box.
     """
     annotations = data / "annotations/person_keypoints_val2017.json"
-    if not annotations.exists():
-        (annotations,) = (data / "annotations").glob("person_keypoints_*.json")
     whole = json.loads(annotations.read_text())
     found: list[dict[str, Any]] = []
     for image in whole["images"]:
@@ -141,14 +111,6 @@ def write_camera(path: Path, shown: dict[str, Any]) -> np.ndarray:
 class Quiet(SimpleHTTPRequestHandler):
     """A static server."""
 
-    headers_of_all: dict[str, str] = {}
-
-    def end_headers(self) -> None:
-        """Send further headers with every file."""
-        for name, value in self.headers_of_all.items():
-            self.send_header(name, value)
-        super().end_headers()
-
     def log_message(self, *arguments: Any) -> None:
         """Say nothing."""
 
@@ -156,16 +118,11 @@ class Quiet(SimpleHTTPRequestHandler):
 class Isolated(Quiet):
     """A static server of isolated pages."""
 
-    headers_of_all = ISOLATION
-
-
-@contextmanager
-def served(folder: Path, kind: type[Quiet]) -> Iterator[str]:
-    """Address of the page while a server runs."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(kind, directory=folder)) as it:
-        Thread(target=it.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{it.server_port}/index.html"
-        it.shutdown()
+    def end_headers(self) -> None:
+        """Send further headers with every file."""
+        for name, value in ISOLATION.items():
+            self.send_header(name, value)
+        super().end_headers()
 
 
 def browse(folder: Path, kinds: list[type[Quiet]], **job: Any) -> list[Any]:
@@ -174,7 +131,8 @@ def browse(folder: Path, kinds: list[type[Quiet]], **job: Any) -> list[Any]:
     shutil.copy(PAGE / "index.html", folder)
     (folder / "node_modules").symlink_to(modules)
     with ExitStack() as stack:
-        job["pages"] = [stack.enter_context(served(folder, kind)) for kind in kinds]
+        addresses = [stack.enter_context(served(folder, kind)) for kind in kinds]
+        job["pages"] = [f"{address}/index.html" for address in addresses]
         job.update(modules=str(modules))
         node = ["node", str(ROOT / "tests/browser_check.mjs")]
         text = json.dumps(job)
@@ -191,14 +149,14 @@ def compare(runner: PoseRunner, image: np.ndarray, found: dict[str, Any]) -> np.
     return away[scores[0] >= LEAST_SCORE]
 
 
-def check(folder: Path, demo: bool, out: Path) -> bool:
+def check(folder: Path, out: Path) -> bool:
     """Export a network, run it on the pages, and compare."""
     chromium = programs()
-    make = demo_network if demo or not WEIGHTS.exists() else real_network
-    config, weights, data = make(folder)
-    if run_tool("export_onnx", config, weights, "--out", folder / "model.onnx"):
+    if not WEIGHTS.is_file():
+        raise SystemExit(f"browser-check: no {WEIGHTS}")
+    if run_tool("export_onnx", TINYPOSE, WEIGHTS, "--out", folder / "model.onnx"):
         return False
-    images, out_file = people(data), out / "page.png"
+    images, out_file = people(PHOTOGRAPHS), out / "page.png"
     still = write_camera(folder / "camera.y4m", images[1])
     pages = browse(
         folder,
@@ -249,7 +207,6 @@ def time_files(folder: Path, files: list[Path]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Check, or measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--demo", action="store_true", help="with the demo's network")
     parser.add_argument("--time", nargs="+", type=Path, metavar="FILE")
     args = parser.parse_args(arguments)
     out = ROOT / "work_dirs/browser_check"
@@ -257,7 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         if args.time:
             return time_files(Path(name), args.time) or 0
-        return int(not check(Path(name), args.demo, out))
+        return int(not check(Path(name), out))
 
 
 if __name__ == "__main__":
