@@ -31,9 +31,7 @@ ROWS = {row.name: row for row in NETWORKS + DITE_CELLS}
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_every_row_of_the_papers_tables_is_reproduced(row):
-    with torch.device("meta"):  # Nothing is computed to be counted.
-        results = list(compare(row))
-    for result in results:
+    for result in compare(row):
         assert result.agrees, (result, result.released, result.printed)
 
 
