@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..layers.context_modeling import GlobalContextModeling
 from ..layers.dynamic_conv import DynamicConv2d
 from ..layers.tracing import FxLeaf, is_compiling
+from .early_weight import EarlyWeight
 from .fold import Folded, block_diagonal, fold, read_norm
 from .orders import ChannelOrder
 
@@ -124,6 +125,14 @@ class Form:
     splits: bool = False
     dynamic_batch: bool = False
     dynamic_size: bool = False
+
+    @property
+    def weighs_early(self) -> bool:
+        """Whether the last spatial weight of branch 0 is known before its map.
+
+        That is for a known size, and where an operator more is cheap.
+        """
+        return not (self.memory_layout == "NHWC" or self.splits or self.dynamic_size)
 
     @property
     def broadcasts(self) -> bool:
@@ -290,6 +299,12 @@ class Form:
             for part in parts
         ]
         return Attention(self.dense(squeeze, into, hidden), excites)
+
+    def early_weight(
+        self, conv: nn.Module, chain: Any, order: ChannelOrder
+    ) -> EarlyWeight:
+        """Make the spatial weight of a convolution's map, see :class:`.EarlyWeight`."""
+        return EarlyWeight(conv, self.attentions([chain], [order]))
 
     def reorder(self, order: ChannelOrder) -> nn.Module:
         """Make the layer from a deployed map (N, padded, H, W) to the trained one's.

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..layers.channel_weighting import WeightedBlocks
+from ..layers.fusion import Fusion
 from .form import Form
 from .orders import ChannelOrder
 
@@ -45,9 +47,13 @@ class DeployedNet(nn.Module):
         second, order = last.deploy(order, form)
         self.stem = nn.Sequential(first, second)
         orders, deployed = [order], []
+        blocks: Any = None
         for part in parts:
             module, orders = part.deploy(orders, form)
+            if isinstance(part, Fusion) and isinstance(blocks, WeightedBlocks):
+                blocks.leaves_bias = part.first_branch.seen != "input"
             deployed.append(module)
+            blocks = module
         self.parts = nn.Sequential(*deployed)
         self.reorder = nn.ModuleList(form.reorder(orders[k]) for k in self.positions)
         self.requires_grad_(False).eval()

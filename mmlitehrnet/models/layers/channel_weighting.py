@@ -78,10 +78,13 @@ class ConditionalChannelWeighting(ChannelSplitBlock):
             halves = [order.second_half() for order in orders]
             cross = block.cross_resolution_weighting.deploy_weights(halves, form)
             convs, halves = block.depthwise_convs.deploy(halves, form)
-            spatial = form.attentions(
-                [(part.conv1, part.conv2) for part in block.spatial_weighting], halves
-            )
-            deployed.append(nn.ModuleList([cross, convs, spatial]))
+            chains = [(part.conv1, part.conv2) for part in block.spatial_weighting]
+            early: list[nn.Module] = []
+            if form.weighs_early and block is blocks[-1] and orders[1:]:
+                early = [form.early_weight(convs[0], chains[0], halves[0])]
+            late = len(early)
+            spatial = form.attentions(chains[late:], halves[late:])
+            deployed.append(nn.ModuleList([cross, convs, spatial, *early]))
             orders = [order.shuffled(half) for order, half in zip(orders, halves)]
         sizes = [order.size for order in orders]
         return WeightedBlocks(deployed, sizes, form.broadcasts), orders
@@ -161,7 +164,8 @@ def pool_branches(xs: Sequence[Tensor]) -> Tensor:
     """Average branch maps to the lowest resolution, concatenated."""
     *higher, lowest = xs
     pooled = [average_pool(x, size_of(lowest)) for x in higher]
-    return torch.cat([*pooled, lowest], dim=1)
+    # Not concatenated if it is one map: onnx2tf has no operator for that.
+    return torch.cat([*pooled, lowest], dim=1) if pooled else lowest
 
 
 def multiply_upsampled(
@@ -273,7 +277,9 @@ class WeightedBlocks(nn.Module):
     averages over all positions are taken from the pooled maps.
 
     Args:
-        blocks: Cross-resolution weights, convolutions and spatial weights of each.
+        blocks: Cross-resolution weights, convolutions and spatial weights of each. Of
+            the last, there may be the spatial weights of the lower branches only, and
+            those of branch 0 early.
         sizes: Widths of the branch maps.
         broadcasts: Whether weights are broadcast over maps.
     """
@@ -285,27 +291,39 @@ class WeightedBlocks(nn.Module):
         self.blocks: Any = nn.ModuleList(blocks)
         self.sizes = sizes
         self.broadcasts = broadcasts
+        #: Whether what is to be added to branch 0, of an early spatial weight, is
+        #: given out after the branch maps: fusions add it on the smallest map.
+        self.leaves_bias = False
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
         """Map branch maps (N, C_i, H_i, W_i) to maps of the same shapes."""
+        size, late = size_of(xs[-1]), 0
         pooled = pool_branches(xs)
         spatial: list[Tensor] = []
+        bias: list[Tensor] = []
         for block in self.blocks:
-            cross, convs, attention = [block[k] for k in range(3)]
+            cross, convs, attention, *early = list(block)
             if spatial:
-                spatial = [self._expand(s, size_of(pooled)) for s in spatial]
-                # Not concatenated if it is one map: onnx2tf has no operator for that.
+                spatial = [self._expand(s, size) for s in spatial]
                 every = torch.cat(spatial, dim=1) if spatial[1:] else spatial[0]
                 pooled = pooled * every
             weights = cross(pooled)
             if spatial:
                 weights = [w * s for w, s in zip(weights, spatial)]
-            weights = split_to(weights, self.sizes)
+            weights = [*split_to(weights, self.sizes)]
+            if early:
+                first = early[0](xs[0], weights[0])
+                weights[0] = weights[0] * self._expand(first, size)
+                bias, late = [early[0].of_bias(first)], 1
             xs = convs(multiply_upsampled(xs, weights, operator.imul))
-            pooled = pool_branches(xs)
-            spatial = attention(global_averages(pooled, xs))
-        weights = split_to(spatial, self.sizes)
-        return [x.mul_(self._expand(weights[k], size_of(x))) for k, x in enumerate(xs)]
+            pooled = pool_branches(xs[late:])
+            spatial = attention(global_averages(pooled, xs[late:]))
+        weights = split_to(spatial, self.sizes[late:])
+        for k, weight in enumerate(weights, late):
+            xs[k] = xs[k].mul_(self._expand(weight, size_of(xs[k])))
+        if bias and not self.leaves_bias:
+            xs[0] = xs[0].add_(self._expand(bias.pop(), size_of(xs[0])))
+        return [*xs, *bias]
 
     def _expand(self, weight: Tensor, size: tuple[int, int]) -> Tensor:
         return weight if self.broadcasts else upsample(weight, size)

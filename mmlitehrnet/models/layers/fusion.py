@@ -235,11 +235,16 @@ class Fusion(nn.ModuleList):
 
 
 class DeployedFusion(Fusion):
-    """A fusion that upsamples one map to each resolution."""
+    """A fusion that upsamples one map to each resolution.
+
+    After the branch maps may come what is to be added to branch 0, of one position.
+    """
 
     def _sum(self, i: int, paths: nn.ModuleList, xs: list[Tensor]) -> Tensor:
         terms = [path(x) for path, x in zip(paths, xs)]
         total, lower = terms[i], terms[i + 1 :]
+        if i == 0 and len(xs) > len(paths):
+            lower[-1] = lower[-1] + upsample(xs[-1], size_of(lower[-1]))
         if lower and self.upsampling == "nearest":
             total = add_upsampled([total, *lower])
         elif lower:

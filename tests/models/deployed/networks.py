@@ -6,10 +6,23 @@ from functools import cache, partial
 import torch
 
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
+from mmlitehrnet.models.layers.fusion import HRNET
 from tests.models.backbones.reference import difference, sane_weights
 
 
-def table(module_type="LITE", num_blocks=2, modules=(1, 1, 1), widths=(16, 32, 64, 96)):
+class HRNetSums(LiteHRNet):
+    """With the fusion that the paper shows."""
+
+    first_branch = HRNET
+
+
+def table(
+    module_type="LITE",
+    num_blocks=2,
+    modules=(1, 1, 1),
+    widths=(16, 32, 64, 96),
+    with_fuse=(True,) * 3,
+):
     """A network of three stages, as MMPose's configs have it; small by default."""
     stem = dict(stem_channels=32, out_channels=32)
     return dict(
@@ -20,7 +33,7 @@ def table(module_type="LITE", num_blocks=2, modules=(1, 1, 1), widths=(16, 32, 6
             num_branches=(2, 3, 4),
             num_blocks=(num_blocks,) * 3,
             module_type=(module_type,) * 3,
-            with_fuse=(True,) * 3,
+            with_fuse=with_fuse,
             reduce_ratios=(8,) * 3,
             num_channels=(widths[:2], widths[:3], widths),
         ),
@@ -36,6 +49,9 @@ NETWORKS = {
     **{k: partial(NaiveLiteHRNet, extra=table(k)) for k in NaiveLiteHRNet.block_types},
     "three blocks": partial(LiteHRNet, extra=table("LITE", 3)),
     "Intel's stem": partial(LiteHRNet, extra=INTEL),
+    "HRNet's sums, and a stage without": partial(
+        HRNetSums, extra=table(with_fuse=(True, False, True))
+    ),
     "DITE": partial(DiteHRNet, extra=DITE),
     "DITE official": partial(DiteHRNet, extra=DITE, context_pooling="official"),
     "SMALL": partial(SmallHRNet, upsample="nearest"),
