@@ -19,7 +19,7 @@ def test_operators_of_known_work():
     rows = re.findall(r"^ +(aten::\w+) .* (\d+) *$", page, re.M)
     assert rows[0] == ("aten::mm", "1")  # What takes longest comes first.
     assert ("aten::add", "2") in rows
-    assert re.match(r"\d+\.\d\d ms a call without the profiler\n", page)
+    assert re.match(r"\d+\.\d\d ms a call without the profiler, \d+\.\d MiB ", page)
     assert "kernels" not in page
 
 

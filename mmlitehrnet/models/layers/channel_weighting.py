@@ -302,7 +302,7 @@ class WeightedBlocks(nn.Module):
         spatial: list[Tensor] = []
         bias: list[Tensor] = []
         for block in self.blocks:
-            cross, convs, attention, *early = list(block)
+            cross, convs, attention = [block[k] for k in range(3)]
             if spatial:
                 spatial = [self._expand(s, size) for s in spatial]
                 every = torch.cat(spatial, dim=1) if spatial[1:] else spatial[0]
@@ -310,17 +310,18 @@ class WeightedBlocks(nn.Module):
             weights = cross(pooled)
             if spatial:
                 weights = [w * s for w, s in zip(weights, spatial)]
-            weights = [*split_to(weights, self.sizes)]
-            if early:
-                first = early[0](xs[0], weights[0])
-                weights[0] = weights[0] * self._expand(first, size)
-                bias, late = [early[0].of_bias(first)], 1
+            weights = split_to(weights, self.sizes)
+            if len(block) > 3:
+                early = block[3](xs[0], weights[0])
+                lower = [weights[k] for k in range(1, len(self.sizes))]
+                weights = [weights[0] * self._expand(early, size), *lower]
+                bias, late = [block[3].of_bias(early)], 1
             xs = convs(multiply_upsampled(xs, weights, operator.imul))
             pooled = pool_branches(xs[late:])
             spatial = attention(global_averages(pooled, xs[late:]))
         weights = split_to(spatial, self.sizes[late:])
-        for k, weight in enumerate(weights, late):
-            xs[k] = xs[k].mul_(self._expand(weight, size_of(xs[k])))
+        for k in range(late, len(self.sizes)):
+            xs[k] = xs[k].mul_(self._expand(weights[k - late], size_of(xs[k])))
         if bias and not self.leaves_bias:
             xs[0] = xs[0].add_(self._expand(bias.pop(), size_of(xs[0])))
         return [*xs, *bias]

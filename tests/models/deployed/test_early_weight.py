@@ -37,10 +37,3 @@ def test_the_average_is_that_of_the_convolution(size, cells):
     found = early(x, weight)
     assert difference(found, y.mean((2, 3), keepdim=True)) < 1e-12
     assert torch.equal(early.of_bias(found), bias * found)
-
-
-def test_nothing_is_convolved_where_the_cells_fit():
-    early, _, _ = early_weight()
-    del early.conv
-    x = images(1, 4, 8, 8, dtype=torch.float64)
-    assert early(x, F.avg_pool2d(x, 2)).shape == (1, 4, 1, 1)
