@@ -1,8 +1,9 @@
 // Opens examples/browser in Chromium, for tests/browser_check.py.
 //
-// Standard input is JSON: `chromium` and `camera` are paths, `modules` is the folder of
-// the packages. `pages` are addresses; in each, `images` ({file, box}) are opened one
-// after the other, and boxes drawn with the mouse. `files` are timed instead, in turns.
+// Standard input is JSON: `chromium`, `camera` and `video` are paths, `modules` is the
+// folder of the packages. `pages` are addresses; in each, `images` ({file, box}) are opened
+// one after the other, and boxes drawn with the mouse; then the video and the camera.
+// `files` are timed instead, in turns.
 // Standard output is JSON: what the pages give.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -41,19 +42,27 @@ async function drawBox(page, [left, top, right, bottom]) {
   return after(page, () => page.mouse.up());
 }
 
-async function estimate(address) {
-  const page = await open(address), found = [];
+// Opens a page, and waits for its network.
+async function ready(address) {
+  const page = await open(address);
   await page.waitForFunction(
     () => document.getElementById("status").textContent.startsWith("Choose"), null, { timeout });
+  return page;
+}
+
+async function estimate(address) {
+  const page = await ready(address), other = await ready(address), found = [];
   for (const { file, box } of job.images) {
     const whole = await after(page, () => page.locator("#file").setInputFiles(file));
     found.push(box ? await drawBox(page, box) : whole);
   }
   await page.screenshot({ path: job.screenshot });
+  const video = await after(other, () => other.locator("#file").setInputFiles(job.video));
+  await other.close();
   const camera = await after(page, () => page.locator("#camera").click());
   const status = await page.locator("#status").textContent();
   await page.close();
-  return { found, camera, status };
+  return { found, video, camera, status };
 }
 
 // Milliseconds of the files' networks, the least of turns.
