@@ -2,6 +2,7 @@
 
 import re
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -28,11 +29,13 @@ from tests.real.people import (
 from tests.running import script_of_mim
 
 pytestmark = [needs_photographs, pytest.mark.slow]
+#: OpenCV 4 warps images a little differently than 5.
+OPENCV = int(cv2.__version__.split(".")[0])
 #: Measured by `mim test`; PaddleDetection's code gives the same on the same people.
 TESTED = {
-    ("256x192", "enhance"): 0.689,
+    ("256x192", "enhance"): 0.687 if OPENCV == 4 else 0.689,
     ("128x96", "enhance"): 0.583,
-    ("256x192", "2021"): 0.679,
+    ("256x192", "2021"): 0.676 if OPENCV == 4 else 0.679,
 }
 
 
