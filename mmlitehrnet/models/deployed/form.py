@@ -130,9 +130,9 @@ class Form:
     def weighs_early(self) -> bool:
         """Whether the last spatial weight of branch 0 is known before its map.
 
-        That is for a known size, and where an operator more is cheap.
+        That is for a known size, and pays where weights are enlarged to it.
         """
-        return not (self.memory_layout == "NHWC" or self.splits or self.dynamic_size)
+        return not (self.broadcasts or self.splits or self.dynamic_size)
 
     @property
     def broadcasts(self) -> bool:
