@@ -5,7 +5,7 @@
 # today's torch, installed from wheels. `make demo-seg` is the same for segmentation, on
 # generated streets.
 #   make test-fast     run the tests but for those with mim, packages, killed processes,
-#                      trainings of full size and compilers
+#                      networks of full size and compilers
 #   make docs-check    run every command of the documentation that can be run on one
 #                      machine, in a short form
 #   make own-data-check

@@ -39,6 +39,7 @@ def load(name):
     return Config.fromfile(ROOT / "configs" / name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_builds_a_network_of_ours(name):
     cfg = load(name)
