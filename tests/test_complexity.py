@@ -10,15 +10,12 @@ import torch
 from torch import nn
 
 import paper_tables
-from complexity import (
-    Cost,
+from complexity import Cost, measure, part_of, total
+from counting import (
     call_on,
     count_parameters,
-    measure,
     multiply_accumulates,
     paper_flops,
-    part_of,
-    total,
 )
 from mmlitehrnet import LiteHRNet
 from paper_tables import DITE_CELLS, NETWORKS, PoseNetwork, compare

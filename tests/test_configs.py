@@ -8,7 +8,8 @@ import torch
 import yaml
 from mmengine import Config
 
-from complexity import call_on, measure, total
+from complexity import measure, total
+from counting import call_on
 from mmlitehrnet.apis.model import config_input_size, network_from_config
 from mmlitehrnet.models import backbones
 from paper_tables import DITE_CELLS, NETWORKS

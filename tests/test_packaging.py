@@ -106,7 +106,7 @@ def test_wheel_carries_the_package_and_what_mim_needs(site, wheel):
     assert files(ROOT / "configs") <= configs
     # Neither demo nor generated data nor the papers' tables, which a checkout has.
     tools = {path.name for path in (mim / "tools").iterdir()} - {"__pycache__"}
-    assert tools == {f"{name}.py" for name in (*TOOLS, "thread_settings")}
+    assert tools == {f"{name}.py" for name in (*TOOLS, "counting", "thread_settings")}
     # Nothing else lands beside the package.
     beside = {path.name for path in site.iterdir()} - {"__pycache__"}
     standins = {f"mmlitehrnet_standins.{suffix}" for suffix in ("py", "pth")}

@@ -1,6 +1,6 @@
 """The papers' tables of parameters and FLOPs, and what we measure beside them.
 
-FLOPs are in the papers' "M" (:mod:`complexity`). "Released" figures are
+FLOPs are in the papers' "M" (:mod:`counting`). "Released" figures are
 what the code that the authors released gives, its parts recombined for the ablations;
 "printed" figures are the papers'.
 """
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from complexity import MEBI, call_on, count_parameters, paper_flops
+from counting import MEBI, call_on, count_parameters, paper_flops
 from mmlitehrnet.models import backbones
 from mmlitehrnet.models.backbones.high_resolution import HighResolutionNet
 

@@ -3,7 +3,7 @@
 import pytest
 from mmengine import Config
 
-from complexity import call_on, count_parameters, paper_flops
+from counting import call_on, count_parameters, paper_flops
 from mmlitehrnet.apis.model import network_from_config
 from tests.running import ROOT
 
