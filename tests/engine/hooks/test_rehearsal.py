@@ -77,8 +77,8 @@ def test_a_test_that_would_fail_at_its_end_stops_at_its_start(data, tmp_path):
     dumped = tmp_path / "results.pkl"
     dumped.write_text("of an earlier test")
     metrics = [
-        dict(type="NME", norm_mode="keypoint_distance"),
         dict(type="DumpResults", out_file_path=str(dumped)),
+        dict(type="NME", norm_mode="keypoint_distance"),
     ]
     runner = runner_of("pose", data, tmp_path, test_evaluator=metrics)
     with pytest.raises(DataError, match="test_evaluator would fail; on 2 samples"):
