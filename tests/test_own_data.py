@@ -18,13 +18,13 @@ from mmlitehrnet.datasets.faults import DataError
 from tests.docs.checks import LIBRARIES
 from tests.docs.pages import find_commands
 from tests.own_data import make_own_classes, make_own_data
-from tests.running import ONE_PROCESS, ROOT, script_of_mim
+from tests.running import ONE_PROCESS, ROOT, quick_configs, script_of_mim
 from tests.tools import run_tool
 
 CONFIG = ROOT / "configs/pose/own_keypoints.py"
 SHORT = {
     "mmpose": ["train_cfg.max_epochs=1", "default_hooks.checkpoint.interval=1"],
-    "mmsegmentation": ["train_cfg.max_iters=1"],
+    "mmsegmentation": ["train_cfg.max_iters=1", "train_dataloader.batch_size=2"],
 }
 SAVED = {"own_keypoints": "epoch_1.pth", "own_classes": "iter_1.pth"}
 
@@ -69,7 +69,8 @@ def run(command, folder):
 def run_all(folder):
     """Run the page's commands in their order."""
     for command in commands():
-        run(command, folder)
+        with quick_configs():
+            run(command, folder)
         for name, saved in SAVED.items():  # where the page's checkpoint is
             work = folder / "work_dirs" / name
             if (work / saved).is_file():
