@@ -9,6 +9,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
+from mmcv import VideoReader
 from mmcv.transforms import LoadImageFromFile
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -25,12 +26,10 @@ from sample_data import make_cityscapes, make_coco
 from tests.checkpoints.files import HARM
 from tests.deploy.models import by_mmpose
 from tests.models.backbones.reference import sane_weights
-from tests.running import ROOT, free_port, run_python
+from tests.robustness.recipes import small_config
+from tests.running import free_port, run_python
 from tests.tools import run_tool
 
-POSE = ROOT / "configs/pose/naive_litehrnet_18_coco_256x192.py"
-SEG = ROOT / "configs/seg/demo/litehrnet_18_sample_128x256.py"
-TINY = dict(stages_spec=dict(num_modules=(1,), num_channels=((8, 16),)))
 DETECTOR = """
 default_scope = "mmdet"
 model = dict(type="FixedBoxes")
@@ -73,39 +72,37 @@ def network_of(config):
     return model
 
 
-def with_checkpoint(config, path):
-    torch.save(dict(state_dict=network_of(config).state_dict(), meta={}), path)
-    return config, path
+def with_checkpoint(config, folder):
+    """Files of a config and of its model."""
+    paths = folder / "config.py", folder / "weights.pth"
+    config.test_pipeline = config.test_dataloader.dataset.pipeline
+    config.dump(paths[0])
+    torch.save(dict(state_dict=network_of(paths[0]).state_dict(), meta={}), paths[1])
+    return paths
 
 
 @pytest.fixture(scope="module")
 def pose(tmp_path_factory):
     """Config and checkpoint of a tiny pose estimator."""
-    folder = tmp_path_factory.mktemp("pose")
-    config = folder / "pose.py"
-    backbone = f"backbone=dict(_delete_=True, type='NaiveLiteHRNet', arch={TINY!r})"
-    config.write_text(
-        f'_base_ = "{POSE}"\nmodel = dict({backbone}, head=dict(in_channels=8))\n'
-    )
-    return with_checkpoint(config, folder / "pose.pth")
+    return with_checkpoint(small_config("pose", "a"), tmp_path_factory.mktemp("pose"))
 
 
 @pytest.fixture(scope="module")
 def seg(tmp_path_factory):
-    """Config and checkpoint of a segmentor."""
-    return with_checkpoint(SEG, tmp_path_factory.mktemp("seg") / "seg.pth")
+    """Config and checkpoint of a tiny segmentor."""
+    return with_checkpoint(small_config("seg", "a"), tmp_path_factory.mktemp("seg"))
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     folder = make_coco(tmp_path_factory.mktemp("people") / "a", 0, 3, quiet=True)
-    return folder / "val2017"
+    return sorted(folder.glob("val2017/*"))
 
 
 @pytest.fixture(scope="module")
 def streets(tmp_path_factory):
     root = tmp_path_factory.mktemp("streets") / "a"
-    make_cityscapes(root, 0, 2, size=(128, 256), quiet=True)
+    make_cityscapes(root, 0, 2, size=(64, 128), quiet=True)
     return sorted(root.glob("leftImg8bit/val/*/*.png"))
 
 
@@ -126,42 +123,37 @@ def detector(tmp_path):
 
 
 def video_of(path, images, codec="mp4v"):
-    height, width = images[0].shape[:2]
     code = cv2.VideoWriter_fourcc(*codec)
-    writer = cv2.VideoWriter(str(path), code, 7, (width, height))
+    size = images[0].shape[1::-1]
+    writer = cv2.VideoWriter(str(path), code, 7, size)
     for image in images:
-        writer.write(cv2.resize(image, (width, height)))
+        writer.write(cv2.resize(image, size))
     writer.release()
     return path
 
 
-def frames_of(path):
-    video = cv2.VideoCapture(str(path))
-    frames = []
-    while (frame := video.read()[1]) is not None:
-        frames.append(frame)
-    return frames, video.get(cv2.CAP_PROP_FPS)
+def predict(source, model, out, *options, status=0):
+    """Run the tool; give what reads the result of an input's name."""
+    assert run_tool("predict", source, *model, "--out", out, *options) == status
+    return lambda stem: json.loads((out / f"predictions/{stem}.json").read_text())
 
 
-def expected_people(pose, image, boxes):
-    model = init_pose(str(pose[0]), str(pose[1]), device="cpu")
-    return by_mmpose(model, image, boxes)[0]
-
-
-def keypoints_of(people):
-    return np.array([person["keypoints"] for person in people])
+def check_people(found, pose, image, boxes=None):
+    """See that the keypoints are MMPose's, of the boxes or of the whole image."""
+    model = init_pose(*map(str, pose), device="cpu")
+    height, width = mmcv.imread(image).shape[:2]
+    expected, _ = by_mmpose(model, image, boxes or [[0, 0, width, height]])
+    keypoints = [person["keypoints"] for person in found]
+    np.testing.assert_allclose(keypoints, expected, atol=1e-2)
 
 
 def test_folder_of_people(pose, people, tmp_path, capsys):
     """The whole image is one person where there is no detector."""
-    assert run_tool("predict", people, *pose, "--out", tmp_path) == 0
+    found = predict(people[0].parent, pose, tmp_path)
     assert "3 of 3 done" in capsys.readouterr().out
-    for path in sorted(people.iterdir()):
+    for path in people:
         image = cv2.imread(str(path))
-        height, width = image.shape[:2]
-        found = json.loads((tmp_path / f"predictions/{path.stem}.json").read_text())
-        expected = expected_people(pose, image, [[0, 0, width, height]])
-        np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-2)
+        check_people(found(path.stem), pose, image)
         drawn = cv2.imread(str(tmp_path / f"visualizations/{path.stem}.jpg"))
         assert drawn.shape == image.shape
         # The photo in its colours, with something drawn on it.
@@ -170,138 +162,86 @@ def test_folder_of_people(pose, people, tmp_path, capsys):
 
 
 def test_boxes_of_a_detector(pose, people, detector, tmp_path):
-    path = sorted(people.iterdir())[0]
-
-    def predict(*options):
-        out = tmp_path / "-".join(map(str, options))
-        call = (path, *pose, *detector[0], *options, "--out", out)
-        assert run_tool("predict", *call) == 0
-        found = json.loads((out / f"predictions/{path.stem}.json").read_text())
-        return found, cv2.imread(str(out / f"visualizations/{path.stem}.jpg"))
-
-    found, _ = predict()
-    boxes = [[10, 20, 90, 200], [150, 30, 300, 220]]
-    expected = expected_people(pose, cv2.imread(str(path)), boxes)
-    np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-2)
-    found, _ = predict("--det-category", 16)
-    assert np.squeeze(found[0]["bbox"]).tolist() == [100, 100, 200, 200]
-    found, drawn = predict("--box-threshold", 0.95)  # Nobody is drawn.
-    assert found == []
+    path = people[0]
+    found = predict(path, pose, tmp_path, *detector[0])(path.stem)
+    check_people(found, pose, str(path), [[10, 20, 90, 200], [150, 30, 300, 220]])
+    dog = (*detector[0], "--det-category", 16)
+    (found,) = predict(path, pose, tmp_path, *dog)(path.stem)
+    assert np.squeeze(found["bbox"]).tolist() == [100, 100, 200, 200]
+    nobody = (*detector[0], "--box-threshold", 0.95)
+    assert predict(path, pose, tmp_path, *nobody)(path.stem) == []
+    drawn = cv2.imread(str(tmp_path / f"visualizations/{path.name}"))
     assert np.abs(drawn.astype(int) - cv2.imread(str(path))).max() < 100
 
 
-def test_video_of_people(pose, people, tmp_path):
-    images = [cv2.imread(str(path)) for path in sorted(people.iterdir())]
-    video = video_of(tmp_path / "walk.mp4", images)
-    assert run_tool("predict", video, *pose, "--out", tmp_path / "out") == 0
-    found = json.loads((tmp_path / "out/predictions/walk.json").read_text())
-    assert [frame["frame_id"] for frame in found] == [0, 1, 2]
-    inputs, fps = frames_of(video)
-    drawn, drawn_fps = frames_of(tmp_path / "out/visualizations/walk.mp4")
-    assert (len(drawn), drawn_fps) == (3, fps)
-    height, width = inputs[1].shape[:2]
-    expected = expected_people(pose, inputs[1], [[0, 0, width, height]])
-    people = keypoints_of(found[1]["instances"])
-    np.testing.assert_allclose(people, expected, atol=1e-2)
+def check_labels(path, seg, image):
+    """See that a file holds MMSegmentation's labels of an image."""
+    labels = mmcv.imread(path, "unchanged")
+    model = init_seg(*map(str, seg), device="cpu")
+    expected = inference_model(model, image).pred_sem_seg.data[0].numpy()
+    assert labels.dtype == np.uint8 and len(np.unique(labels)) > 1
+    np.testing.assert_array_equal(labels, expected)
 
 
 def test_streets(seg, streets, tmp_path):
-    folder = tmp_path / "in"
+    folder, labels = tmp_path / "in", tmp_path / "predictions"
     folder.mkdir()
     shutil.copy(streets[0], folder / "a.b.png")
     video_of(folder / "drive.mp4", [cv2.imread(str(path)) for path in streets])
-    earlier, other = (
-        tmp_path / f"predictions/drive/{x}.png" for x in ("000002", "notes")
-    )
-    earlier.parent.mkdir(parents=True)
+    (labels / "drive").mkdir(parents=True)
+    earlier, other = (labels / f"drive/{x}.png" for x in ("000002", "notes"))
     earlier.touch()
     other.touch()
     assert run_tool("predict", folder, *seg, "--out", tmp_path, "--device", "cpu") == 0
     assert other.exists() and not earlier.exists()
-    model = init_seg(str(seg[0]), str(seg[1]), device="cpu")
-    inputs, _ = frames_of(folder / "drive.mp4")
-    cases = {"a.b": cv2.imread(str(streets[0]))}
-    cases |= {f"drive/{k:06d}": frame for k, frame in enumerate(inputs)}
-    assert len(cases) == 3
-    for name, image in cases.items():
-        labels = cv2.imread(
-            str(tmp_path / f"predictions/{name}.png"), cv2.IMREAD_UNCHANGED
-        )
-        expected = inference_model(model, image).pred_sem_seg.data[0].numpy()
-        assert labels.dtype == np.uint8 and len(np.unique(labels)) > 1
-        np.testing.assert_array_equal(labels, expected)
+    check_labels(labels / "a.b.png", seg, str(streets[0]))
+    for k, image in enumerate(VideoReader(str(folder / "drive.mp4"))):
+        check_labels(labels / f"drive/{k:06d}.png", seg, image)
     assert (tmp_path / "visualizations/a.b.png").exists()
-    assert len(frames_of(tmp_path / "visualizations/drive.mp4")[0]) == 2
+    assert len(VideoReader(str(tmp_path / "visualizations/drive.mp4"))) == k + 1 == 2
 
 
-def picture_file(path, kind):
-    """Write a picture that must be loaded as the config says."""
-    size = (100, 160, 4 if kind == "alpha" else 3)
-    data = np.random.default_rng(0).integers(0, 256, size).astype(np.uint8)
-    if kind == "16 bits":
-        path = path.with_suffix(".png")
-        low = np.arange(data.size, dtype=np.uint16).reshape(data.shape) % 256
-        cv2.imwrite(str(path), data.astype(np.uint16) * 256 + low)
-    elif kind == "turned":
-        path = path.with_suffix(".jpg")
-        tag = Image.Exif()
-        tag[0x0112] = 6
-        Image.fromarray(data).save(path, exif=tag.tobytes())
-    else:
-        path = path.with_suffix(".png")
-        cv2.imwrite(str(path), data)
-    return path
-
-
-#: Kind of picture, arguments of the loading step, channels of the network, size that
-#: is seen.
 AS_IT_IS = dict(color_type="unchanged")
-LOADED = {
-    "16 bits": ("16 bits", dict(AS_IT_IS, to_float32=True), 3, (100, 160)),
-    "8 of 16 bits": ("16 bits", {}, 3, (100, 160)),
-    "upright": ("turned", {}, 3, (160, 100)),
-    "as stored": ("turned", dict(color_type="color_ignore_orientation"), 3, (100, 160)),
-    "grey": ("colours", dict(color_type="grayscale"), 1, (100, 160)),
-    "four channels": ("alpha", AS_IT_IS, 4, (100, 160)),
-    "Pillow": ("turned", dict(imdecode_backend="pillow"), 3, (160, 100)),
-}
-STEPS = {
-    "pose": ("LoadImage", "GetBBoxCenterScale", "TopdownAffine", "PackPoseInputs"),
-    "seg": ("LoadImageFromFile", "LoadAnnotations", "PackSegInputs"),
-}
 
 
 @pytest.mark.parametrize(
-    "task, case",
-    [*(("pose", k) for k in LOADED), ("seg", "8 of 16 bits"), ("seg", "four channels")],
+    "task, loading, channels, dtype",
+    [
+        ("pose", dict(AS_IT_IS, to_float32=True), 3, np.uint16),
+        ("pose", dict(color_type="color_ignore_orientation"), 3, np.uint8),
+        ("pose", dict(color_type="grayscale"), 1, np.uint8),
+        ("pose", AS_IT_IS, 4, np.uint8),
+        ("seg", {}, 3, np.uint16),
+        ("seg", AS_IT_IS, 4, np.uint8),
+    ],
 )
-def test_pictures_are_loaded_as_the_config_says(task, case, pose, tmp_path):
-    kind, loading, channels, size = LOADED[case]
-    config = Config.fromfile(pose[0] if task == "pose" else SEG)
+def test_pictures_are_loaded_as_the_config_says(
+    task, loading, channels, dtype, pose, seg, tmp_path
+):
+    config = Config.fromfile((pose if task == "pose" else seg)[0])
     name = "PoseDataPreprocessor" if task == "pose" else "SegDataPreProcessor"
     config.model.data_preprocessor = dict(type=name)
     config.model.backbone.in_channels = channels
-    first, *others = (dict(type=step) for step in STEPS[task])
-    if task == "pose":
-        others[1]["input_size"] = (64, 64)
-    config.test_pipeline = [first | loading, *others]
-    config.test_dataloader.dataset.pipeline = config.test_pipeline
-    config.dump(tmp_path / "config.py")
-    model = with_checkpoint(tmp_path / "config.py", tmp_path / "a.pth")
-    path = picture_file(tmp_path / "a", kind)
-    assert run_tool("predict", path, *model, "--out", tmp_path / "out") == 0
-    if task == "pose":
-        found = json.loads((tmp_path / "out/predictions/a.json").read_text())
-        expected = expected_people(model, str(path), [[0, 0, size[1], size[0]]])
-        np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-3)
+    config.test_dataloader.dataset.pipeline[0].update(loading)
+    model = with_checkpoint(config, tmp_path)
+    path, size = tmp_path / "a.png", (100, 160)
+    shape = (*size, max(3, channels))
+    data = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype)
+    if loading.get("color_type") == "color_ignore_orientation":
+        path, tag = tmp_path / "a.jpg", Image.Exif()
+        tag[0x0112] = 6  # to be turned
+        Image.fromarray(data).save(path, exif=tag.tobytes())
     else:
-        labels = mmcv.imread(tmp_path / "out/predictions/a.png", "unchanged")
-        segmentor = init_seg(*map(str, model), device="cpu")
-        expected = inference_model(segmentor, str(path)).pred_sem_seg.data[0].numpy()
-        assert labels.shape == size and len(np.unique(labels)) > 1
-        np.testing.assert_array_equal(labels, expected)
-    drawn = mmcv.imread(tmp_path / f"out/visualizations/{path.name}", "unchanged")
+        cv2.imwrite(str(path), data)
+    if task == "pose":
+        found = predict(path, model, tmp_path)("a")
+        check_people(found, model, str(path), [[0, 0, *size[::-1]]])
+    else:
+        assert run_tool("predict", path, *model, "--out", tmp_path) == 0
+        check_labels(tmp_path / "predictions/a.png", model, str(path))
+    drawn = mmcv.imread(tmp_path / f"visualizations/{path.name}", "unchanged")
     assert drawn.shape == (*size, 3) and drawn.dtype == np.uint8
+    assert 60 < drawn.mean() < 200  # not white
 
 
 def test_frames_of_a_video_are_grey_where_the_images_are(tmp_path):
@@ -327,20 +267,33 @@ def test_a_picture_of_other_channels_than_the_networks(pose, tmp_path, capsys):
     assert "1 of 2 done" in printed
 
 
+TWO = """
+import os, sys
+from tests.running import be_one_of_two, fork
+from tests.tools import load_tool
+
+tool, (port, *arguments) = load_tool("predict"), sys.argv[1:]
+def run(rank):
+    be_one_of_two(rank, port)
+    assert tool.main(arguments) == (rank == 0)
+for child in [fork(run, rank) for rank in range(2)]:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
 @pytest.mark.slow
 def test_two_processes_share_a_folder_and_leave_what_is_done(pose, people, tmp_path):
     folder, alone, out = (tmp_path / name for name in ("in", "alone", "out"))
-    shutil.copytree(people, folder)
+    shutil.copytree(people[0].parent, folder)
     (folder / "broken.jpg").write_text("no picture")
-    assert run_tool("predict", folder, *pose, "--out", alone) == 1
+    predict(folder, pose, alone, status=1)
     results = {path.name: path.read_text() for path in alone.glob("predictions/*")}
     done = out / "predictions" / min(results)
     done.parent.mkdir(parents=True)
     done.write_text("as it was")
-    launch = ("-m", "torch.distributed.run", "--nproc_per_node", 2)
-    launch += ("--master_port", free_port(), ROOT / "tools/predict.py")
     options = ("--out", out, "--launcher", "pytorch", "--resume")
-    printed = run_python(*launch, folder, *pose, *options, check=False).stdout
+    arguments = (free_port(), folder, *pose, *options)
+    printed = run_python("-c", TWO, *arguments, PYTHONUNBUFFERED="1").stdout
     assert printed.count("3 of 4 done") == 1, printed
     assert printed.count(f"failed: {folder / 'broken.jpg'}") == 1
     found = {path.name: path.read_text() for path in out.glob("predictions/*")}
@@ -348,28 +301,28 @@ def test_two_processes_share_a_folder_and_leave_what_is_done(pose, people, tmp_p
 
 
 def test_kinds_of_files(pose, people, tmp_path):
-    image = cv2.imread(str(sorted(people.iterdir())[0]))
-    images = {".webp", ".tiff", ".jp2", ".BMP", ".pgm"}
-    folder, out = tmp_path / "in", tmp_path / "out"
+    image = cv2.imread(str(people[0]))
+    folder = tmp_path / "in"
     folder.mkdir()
-    for suffix in images:
-        grey = image[..., 0] if suffix == ".pgm" else image
-        assert cv2.imwrite(str(folder / f"{suffix[1:]}{suffix}"), grey)
-    for suffix in (".mkv", ".m4v"):
-        video_of(folder / f"{suffix[1:]}{suffix}", [image, 255 - image])
+    for name in ("a.webp", "b.tiff", "c.jp2", "d.BMP", "e.pgm"):
+        grey = image[..., 0] if name == "e.pgm" else image
+        assert cv2.imwrite(str(folder / name), grey)
+    video_of(folder / "film.mkv", [image, 255 - image])
     first, second = (Image.fromarray(x) for x in (image, 255 - image))
     moving = dict(save_all=True, append_images=[second], duration=100)
-    first.save(folder / "gif.gif", **moving)
-    assert run_tool("predict", folder, *pose, "--out", out) == 0
+    first.save(folder / "film2.gif", **moving)
+    found = predict(folder, pose, tmp_path)
     for path in folder.iterdir():
-        found = json.loads((out / f"predictions/{path.stem}.json").read_text())
-        if path.suffix in images:
-            (drawing,) = (out / "visualizations").glob(f"{path.name}*")
-            assert len(found) == 1
-            assert cv2.imread(str(drawing)).shape == image.shape
+        if path.stem.startswith("film"):
+            film = VideoReader(str(path))
+            drawn = VideoReader(str(tmp_path / f"visualizations/{path.stem}.mp4"))
+            assert (len(drawn), drawn.fps) == (2, film.fps)
+            assert [frame["frame_id"] for frame in found(path.stem)] == [0, 1]
+            check_people(found(path.stem)[1]["instances"], pose, list(film)[1])
         else:
-            assert [frame["frame_id"] for frame in found] == [0, 1]
-            assert len(frames_of(out / f"visualizations/{path.stem}.mp4")[0]) == 2
+            (drawing,) = (tmp_path / "visualizations").glob(f"{path.name}*")
+            assert len(found(path.stem)) == 1
+            assert cv2.imread(str(drawing)).shape == image.shape
 
 
 @pytest.mark.parametrize("opacity", [0, 1])
@@ -388,7 +341,7 @@ def test_colours_of_classes_are_the_configs(seg, streets, opacity):
 def test_the_rest_of_a_mixed_folder_goes_on(pose, people, tmp_path, capsys):
     folder = tmp_path / "in"
     folder.mkdir()
-    good = sorted(people.iterdir())[0]
+    good = people[0]
     for name in ("same.jpg", "same.jpeg", "good.jpg"):
         shutil.copy(good, folder / name)
     (folder / "cut.jpg").write_bytes(good.read_bytes()[:100])
@@ -397,7 +350,7 @@ def test_the_rest_of_a_mixed_folder_goes_on(pose, people, tmp_path, capsys):
     (folder / "broken.mp4").write_text("no video")
     (folder / "notes.txt").touch()
     (folder / "sub").mkdir()
-    assert run_tool("predict", folder, *pose, "--out", tmp_path) == 1
+    predict(folder, pose, tmp_path, status=1)
     out = capsys.readouterr().out
     assert "skipped, neither image nor video: notes.txt" in out
     for name in ("cut.jpg", "text.png", "empty.bmp", "broken.mp4"):
@@ -408,45 +361,43 @@ def test_the_rest_of_a_mixed_folder_goes_on(pose, people, tmp_path, capsys):
     assert {path.name for path in (tmp_path / "visualizations").iterdir()} == names
 
 
-def test_inputs_that_hold_nothing(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such file or folder"):
-        find_media(tmp_path / "none")
-    with pytest.raises(ValueError, match="holds no image and no video"):
-        find_media(tmp_path)
-    (tmp_path / "a.txt").touch()
-    with pytest.raises(ValueError, match="neither an image nor a video"):
-        find_media(tmp_path / "a.txt")
-
-
 @pytest.mark.parametrize("folder", ["visualizations", "predictions"])
-def test_inputs_are_not_overwritten(seg, streets, tmp_path, capsys, folder):
-    path = tmp_path / folder / "a.png"
+def test_inputs_are_not_overwritten(pose, people, tmp_path, capsys, folder):
+    path = tmp_path / folder / "a.jpg"
     path.parent.mkdir()
-    shutil.copy(streets[0], path)
+    shutil.copy(people[0], path)
     before = path.read_bytes()
-    assert run_tool("predict", path, *seg, "--out", tmp_path) == 1
+    predict(path, pose, tmp_path, status=1)
     printed = capsys.readouterr().out
     assert f"failed: {path} is in {path.parent}, where results go" in printed
     assert path.read_bytes() == before
 
 
 def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
-    image = sorted(people.iterdir())[0]
+    image = people[0]
     options, det_checkpoint = detector
     evil = tmp_path / "evil.pth"
     torch.save(dict(state_dict=HARM["system"](tmp_path / "run")), evil)
-    detection = tmp_path / "det.py"
+    detection, empty = tmp_path / "det.py", tmp_path / "empty"
+    empty.mkdir()
     cases = {
+        (empty, *pose): "holds no image and no video",
+        (evil, *pose): "is neither an image nor a video",
         (tmp_path / "no.jpg", *pose): "there is no such file or folder",
         (image, tmp_path / "no.py", pose[1]): "config .*no.py: there is no such file",
         (image, pose[0], tmp_path / "no.pth"): "no.pth: there is no such",
         (image, pose[0], evil): "holds no weights",
-        (image, pose[0], seg[1]): "not fit the model of .*pose.py: .*(lacks|not one)",
+        (image, pose[0], seg[1]): "not fit the model of .*config.py: .*(lacks|not one)",
         (image, detection, det_checkpoint): "default_scope='mmdet'",
         (image, *pose, "--cfg-options", "model.backbone.arch=99"): "built: .*99",
         (image, *seg, *options): "--det-config, --det-checkpoint: not an option",
         (image, *pose, "--opacity", 1): "--opacity: not an option",
-        (image, *pose, "--boxes", pose[1]): "--boxes .*pose.pth: 'images' with id and",
+        (
+            image,
+            *pose,
+            "--boxes",
+            pose[1],
+        ): "--boxes .*weights.pth: 'images' with id and",
         (image, *seg, "--coco", evil): "--coco: not an option",
         (image, *pose, "--coco", evil, "--resume"): "--coco: .* without --resume",
         (image, *pose, *options[:3], evil): "holds no weights",
@@ -482,58 +433,44 @@ def test_bad_options_are_named(capsys, options, words):
 
 def test_an_image_of_an_address(pose, people, server, tmp_path, capsys):
     folder, address = server
-    shutil.copy(sorted(people.iterdir())[0], folder / "a.jpg")
-    found = {}
-    for name, source in (("file", folder / "a.jpg"), ("http", f"{address}/a.jpg?x=1")):
-        assert run_tool("predict", source, *pose, "--out", tmp_path / name) == 0
-        found[name] = json.loads((tmp_path / name / "predictions/a.json").read_text())
-    assert found["file"] == found["http"]
-    assert run_tool("predict", f"{address}/b.jpg", *pose, "--out", tmp_path) == 1
+    shutil.copy(people[0], folder / "a.jpg")
+    found = predict(f"{address}/a.jpg?x=1", pose, tmp_path)("a")
+    check_people(found, pose, str(people[0]))
+    predict(f"{address}/b.jpg", pose, tmp_path, status=1)
     assert f"failed: {address}/b.jpg cannot be read: HTTP" in capsys.readouterr().out
 
 
 def test_a_stream(pose, people, server, tmp_path, capsys):
     """Nothing says how long it is; a line of progress says how far it has come."""
     folder, address = server
-    images = [cv2.imread(str(path)) for path in sorted(people.iterdir())]
-    video_of(folder / "walk.avi", images * 34, "MJPG").rename(folder / "walk")
-    assert run_tool("predict", f"{address}/walk", *pose, "--out", tmp_path / "out") == 0
-    found = json.loads((tmp_path / "out/predictions/walk.json").read_text())
-    assert len(found) == 102
-    assert len(frames_of(tmp_path / "out/visualizations/walk.mp4")[0]) == 102
+    image = np.full((48, 64, 3), 99, np.uint8)
+    video_of(folder / "walk.avi", [image] * 102, "MJPG").rename(folder / "walk")
+    assert len(predict(f"{address}/walk", pose, tmp_path)("walk")) == 102
+    assert len(VideoReader(str(tmp_path / "visualizations/walk.mp4"))) == 102
     assert "100 of a stream" in capsys.readouterr().out
 
 
 def test_given_boxes_and_results_in_the_format_of_coco(pose, people, tmp_path, capsys):
     """Boxes that overlap all count; what is written can be given again."""
-    paths = sorted(people.iterdir())
+    names = [path.name for path in people[:2]]
     boxes = [[10, 20, 80, 180], [12, 22, 80, 180]]
+    given, written = tmp_path / "given.json", tmp_path / "written.json"
     content = dict(
-        images=[
-            dict(id=5, file_name=f"x/{paths[0].name}"),
-            dict(id=6, file_name=paths[1].name),
-        ],
+        images=[dict(id=5, file_name=f"x/{names[0]}"), dict(id=6, file_name=names[1])],
         annotations=[dict(id=k, image_id=5, bbox=box) for k, box in enumerate(boxes)],
     )
-    file = tmp_path / "boxes.json"
-    file.write_text(json.dumps(content))
+    given.write_text(json.dumps(content))
     corners = [[x, y, x + width, y + height] for x, y, width, height in boxes]
-    expected = expected_people(pose, cv2.imread(str(paths[0])), corners)
-    for given in (file, tmp_path / "0.json"):
-        out = tmp_path / given.stem
-        written = tmp_path / f"{int(given != file)}.json"
-        options = ("--boxes", given, "--coco", written, "--out", out)
-        assert run_tool("predict", people, *pose, *options) == 0
+    for file in (given, written):
+        options = ("--boxes", file, "--coco", written)
+        found = predict(people[0].parent, pose, tmp_path, *options)
         assert "1 skipped, not among the images of" in capsys.readouterr().out
-        found = json.loads((out / f"predictions/{paths[0].stem}.json").read_text())
-        found.sort(key=lambda person: person["bbox"][0][0])
-        np.testing.assert_allclose(keypoints_of(found), expected, atol=1e-2)
-        assert json.loads((out / f"predictions/{paths[1].stem}.json").read_text()) == []
+        persons = sorted(found(people[0].stem), key=lambda person: person["bbox"])
+        check_people(persons, pose, str(people[0]), corners)
+        assert found(people[1].stem) == []
         coco = json.loads(written.read_text())
-        coco["annotations"].sort(key=lambda annotation: annotation["bbox"][0])
-        assert [image["file_name"] for image in coco["images"]] == [
-            p.name for p in paths[:2]
-        ]
-        points = np.reshape(coco["annotations"][1]["keypoints"], (-1, 3))
-        np.testing.assert_allclose(points[:, :2], expected[1], atol=1e-2)
+        assert [image["file_name"] for image in coco["images"]] == names
+        annotation = max(coco["annotations"], key=lambda one: one["bbox"])
+        points = np.reshape(annotation["keypoints"], (-1, 3))[:, :2]
+        np.testing.assert_allclose(points, persons[1]["keypoints"])
         assert coco["categories"][0]["keypoints"][0] == "nose"
