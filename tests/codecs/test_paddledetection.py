@@ -34,11 +34,6 @@ def mmpose_scope():
         yield
 
 
-@pytest.fixture(params=CASES)
-def name(request):
-    return request.param
-
-
 def prepared(cfg, case):
     """A person between loading the image and packing."""
     width, height = case["image"]
@@ -54,24 +49,20 @@ def prepared(cfg, case):
     return sample
 
 
-def test_points_lie_where_they_do_there(name):
-    cfg = Config.fromfile(ROOT / f"configs/pose/{name}.py")
-    for case in CASES[name]:
-        warped = prepared(cfg, case)["transformed_keypoints"][0]
-        assert np.abs(warped - case["warped"]).max() < 0.01
-
-
-def test_keypoints_are_found_where_they_are_there(name):
+@pytest.mark.parametrize("name", CASES)
+def test_points_and_keypoints_lie_where_they_do_there(name):
     cfg = Config.fromfile(ROOT / f"configs/pose/{name}.py")
     decoder = cfg.model.head.decoder
     codec = KEYPOINT_CODECS.build(decoder)
     for case in CASES[name]:
+        sample = prepared(cfg, case)
+        warped = sample["transformed_keypoints"][0]
+        assert np.abs(warped - case["warped"]).max() < 0.01
         maps = [
             gaussians(case[key], decoder.heatmap_size, decoder.sigma)
             for key in ("peaks", "second")
         ]
         found, _ = codec.decode((maps[0] + 0.2 * maps[1]).astype(np.float32))
-        sample = prepared(cfg, case)
         # As MMPose goes back to the image.
         scale, corner = sample["input_scale"], sample["input_center"]
         keypoints = found[0] / decoder.input_size * scale + corner - 0.5 * scale

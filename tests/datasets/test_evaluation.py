@@ -67,8 +67,7 @@ def set_all(part, **values):
     return lambda content: [one.update(values) for one in content[part]]
 
 
-@pytest.mark.parametrize("category", [0, 1, 5])
-@pytest.mark.parametrize("detected", [False, True])
+@pytest.mark.parametrize("category, detected", [(0, True), (5, False), (5, True)])
 def test_any_category_is_evaluated(figures, category, detected):
     change(figures, set_all("categories", id=category))
     truth = change(figures, set_all("annotations", category_id=category))
@@ -98,11 +97,7 @@ def test_what_nobody_must_write_may_be_missing(figures):
     "edit, message",
     [
         (set_all("annotations", area=0), "area must be the positive area.* got 0"),
-        (set_all("annotations", area=None), "area must be the positive area.*None"),
-        (
-            lambda content: content["annotations"][1].pop("bbox"),
-            "bbox must be.*nothing",
-        ),
+        (lambda content: content["annotations"][1].pop("bbox"), "bbox must.* nothing"),
         (set_all("annotations", id="a"), "id must be an integer that .*, got 'a'"),
     ],
 )
@@ -141,31 +136,25 @@ def test_who_is_left_out_is_counted_and_logged(figures, caplog):
         assert f"{reason}: 1" in caplog.text
 
 
-def described(**changes):
-    return {**METAINFO, **changes}
-
-
 def with_keypoint(number, **changes):
     info = {k: dict(v) for k, v in METAINFO["keypoint_info"].items()}
     info[number].update(changes)
-    return described(keypoint_info=info)
+    return dict(keypoint_info=info)
 
 
 @pytest.mark.parametrize(
     "metainfo, message",
     [
-        (with_keypoint(3, swap="head"), r"keypoint 3: swap must be .*got 'head'"),
         (with_keypoint(3, swap=""), r"keypoint 4: swap must .*whose own swap is this"),
         (with_keypoint(3, swap="wing"), "swap must be .*got 'wing'"),
         (with_keypoint(3, name="head", swap=""), "name must be a text that no other"),
         (with_keypoint(3, id=7), "keypoint 7: id must be its number in keypoint_info"),
-        (described(sigmas=[0.05] * 4), "sigmas must be 9 positive numbers"),
-        (described(joint_weights=[1.0] * 17), "joint_weights must be 9 numbers"),
-        ({k: v for k, v in METAINFO.items() if k != "sigmas"}, "sigmas.*got nothing"),
-        (described(skeleton_info={0: dict(link=("head", "tail"))}), "link must be the"),
-        (described(keypoint_info={}), "keypoint_info must be a dict"),
+        (dict(sigmas=[0.05] * 4), "sigmas must be 9 positive numbers"),
+        (dict(joint_weights=[1.0] * 17), "joint_weights must be 9 numbers"),
+        (dict(skeleton_info={0: dict(link=("head", "tail"))}), "link must be the"),
+        (dict(keypoint_info={}), "keypoint_info must be a dict"),
     ],
 )
 def test_metainfo_that_contradicts_itself_is_refused(figures, metainfo, message):
     with pytest.raises(DataError, match=message):
-        build(figures, metainfo)
+        build(figures, {**METAINFO, **metainfo})

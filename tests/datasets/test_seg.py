@@ -43,14 +43,8 @@ def test_good_labels_are_read(tmp_path):
         (dict(labels=LABELS + 3), r"labels/a\.png: ids \[3, 4, 5\] are no class: 0 to"),
         (dict(labels=LABELS[:9]), r"labels/a\.png: the labels are of another size"),
         (dict(labels=np.stack([LABELS] * 3, -1)), r"labels/a\.png: .*mode RGB"),
-        (
-            dict(image=".bmp"),
-            r"images: there is no image \*\.jpg.*img_suffix .*, there is a\.bmp",
-        ),
-        (
-            dict(name="a_mask.png"),
-            r"labels/a\.png.*missing \(1 of 1\).*seg_map_suffix.* a_mask",
-        ),
+        (dict(image=".bmp"), r"images: .*no image \*\.jpg.*, there is a\.bmp"),
+        (dict(name="a_mask.png"), r"labels/a\.png.*missing \(1 of 1\).* a_mask"),
     ],
 )
 def test_bad_labels_are_named(tmp_path, options, message):
