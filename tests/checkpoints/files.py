@@ -22,6 +22,15 @@ def paddle_name(name):
     return name.replace("keypoint_head.final_layer", "final_conv")
 
 
+def paddle_arrays(state_dict, prefix=""):
+    """Arrays as PaddleDetection saves them, of MMPose's tensors."""
+    return {
+        prefix + paddle_name(name): value.numpy()
+        for name, value in state_dict.items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
 def write_pdparams(path, arrays, protocol=4):
     names = {name: f"conv2d_{i}.w_0" for i, name in enumerate(arrays)}
     content = {**arrays, "StructuredToParameterName@@": names}
@@ -39,14 +48,9 @@ class Call:
         return self.call
 
 
-def touch(path):
-    return f"touch {path}"
-
-
 #: Objects that run something when they are unpickled, or that NumPy reads memory by.
 HARM = {
-    "system": lambda path: Call(os.system, touch(path)),
-    "eval": lambda path: Call(eval, f"open({str(path)!r}, 'w')"),
+    "system": lambda path: Call(os.system, f"touch {path}"),
     "nested": lambda path: Call(getattr, Call(__import__, "os"), "system"),
     "call of a method": lambda path: Call(Path.touch, path),
     "getattr of another class": lambda path: Call(
@@ -59,7 +63,7 @@ HARM = {
     "memory as an object": lambda path: Call(
         np.float32(1).__reduce__()[0], np.dtype("O"), b"\1" * 8
     ),
-    "array of objects": lambda path: np.array([Call(os.system, touch(path))]),
+    "array of objects": lambda path: np.array([HARM["system"](path)]),
     "array of records": lambda path: np.zeros(2, [("a", "f8")]),
     "array of dates": lambda path: np.array(["2026-01-02"], "M8[D]"),
     "array of records in texts": lambda path: Call(
@@ -69,7 +73,7 @@ HARM = {
     "a whole model": lambda path: torch.nn.ReLU(),
     "masked array": lambda path: np.ma.zeros(2),
     "schedule called": lambda path: Call(OneCycleParamScheduler, object, "lr", 1.0),
-    "config of code": lambda path: ConfigDict(a=Call(os.system, touch(path))),
+    "config of code": lambda path: ConfigDict(a=HARM["system"](path)),
 }
 #: Those of them that would leave a file there.
-ACTING = ("system", "eval", "array of objects", "config of code")
+ACTING = ("system", "array of objects", "config of code")

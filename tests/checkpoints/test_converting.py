@@ -40,13 +40,6 @@ def weights(config):
     }
 
 
-@pytest.fixture
-def source(weights, tmp_path):
-    meta = dict(epoch=210, dataset_meta=dict(classes=("person",)))
-    torch.save(dict(state_dict=weights, meta=meta), tmp_path / "theirs.pth")
-    return tmp_path / "theirs.pth"
-
-
 @pytest.mark.slow
 def test_configs_are_found_by_their_shapes(weights, tmp_path):
     weights = convert(weights).weights
@@ -98,17 +91,17 @@ def test_our_config_is_found_for_a_published_file(tmp_path, capsys):
     assert all(torch.equal(found["state_dict"][key], state[key]) for key in state)
 
 
-def test_weights_of_another_network_are_not_written(source, tmp_path, capsys):
-    out = tmp_path / "b.pth"
-    assert run_tool("convert_checkpoint", source, out, "--config", LITE) == 2
-    assert "do not fit the model of" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "options, words",
+    [(["--config", LITE], "do not fit the model of"), (["--publish"], "holds no wei")],
+)
+def test_what_is_not_the_networks_is_not_written(
+    weights, options, words, tmp_path, capsys
+):
+    source, out = tmp_path / "theirs.pth", tmp_path / "b.pth"
+    if "--publish" in options:
+        weights = HARM["system"](tmp_path / "harmed")
+    torch.save(dict(state_dict=weights), source)
+    assert run_tool("convert_checkpoint", source, out, *options) == 2
+    assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [source]
-
-
-def test_files_that_are_not_weights(tmp_path, capsys):
-    path = tmp_path / "a.pth"
-    torch.save(dict(state_dict=HARM["system"]("nothing")), path)
-    assert run_tool("convert_checkpoint", path, tmp_path / "b", "--publish") == 2
-    error = capsys.readouterr().err
-    assert f"convert_checkpoint: error: {path} holds no weights" in error
-    assert list(tmp_path.iterdir()) == [path]

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.checkpoints import convert, load_checkpoint, load_weights
 from mmlitehrnet.models import LiteHRNet, SmallHRNet
-from tests.checkpoints.files import paddle_name, write_pdparams
+from tests.checkpoints.files import paddle_arrays, write_pdparams
 from tests.models.backbones.reference import difference, images, sane_weights
 from tests.models.backbones.test_small_hrnet import EXTRAS
 from tests.models.deployed.networks import table
@@ -31,12 +31,8 @@ _base_ = "{base}"
 model = dict(backbone=dict(_delete_=True, {backbone}), head=dict(in_channels={width}))
 """
 #: What timm's classifier has besides.
-CLASSIFIER = (
-    "incre_modules.0.0.conv1.weight",
-    "downsamp_modules.0.0.bias",
-    "final_layer.0.weight",
-    "classifier.bias",
-)
+CLASSIFIER = ("incre_modules.0.0.conv1.weight", "downsamp_modules.0.0.bias")
+CLASSIFIER += ("final_layer.0.weight", "classifier.bias")
 TINY = dict(table(num_blocks=1), with_head=True)
 
 
@@ -57,10 +53,9 @@ class AuthorsSeg(nn.Module):
 
     def __init__(self, arch):
         super().__init__()
-        net = MMSegHRNet(copy.deepcopy(EXTRAS[arch]))
-        for name, module in net.named_children():
+        self.net = [MMSegHRNet(copy.deepcopy(EXTRAS[arch]))]  # Without its name.
+        for name, module in self.net[0].named_children():
             self.add_module(name, module)
-        self.net = [net]  # Without its names.
         width = sum(EXTRAS[arch]["stage4"]["num_channels"])
         self.last_layer = nn.Sequential(
             nn.Conv2d(width, width, 1),
@@ -89,18 +84,12 @@ def authors_lite():
     return sane_weights(AuthorsPose(MMPoseLiteHRNet(copy.deepcopy(TINY)), 16)).eval()
 
 
-def save(path, state_dict, **kwargs):
-    torch.save(dict(state_dict=state_dict, meta=dict(epoch=210), **kwargs), path)
-    return path
-
-
-def converted(source, config, out, *options):
-    """Convert by the tool, and load the result into the config's model."""
-    assert (
-        run_tool("convert_checkpoint", source, out, "--config", config, *options) == 0
-    )
-    cfg = Config.fromfile(config)
-    model = network_from_config(cfg).eval()
+def converted(weights, config, folder):
+    """Convert weights by the tool, and load them into the config's model."""
+    source, out = folder / "theirs.pth", folder / "ours.pth"
+    torch.save(dict(state_dict=weights, meta=dict(epoch=210)), source)
+    assert run_tool("convert_checkpoint", source, out, "--config", config) == 0
+    model = network_from_config(Config.fromfile(config)).eval()
     # Weights of any origin are data: torch's own strict loading takes the file.
     model.load_state_dict(torch.load(out, weights_only=True)["state_dict"], strict=True)
     return model
@@ -113,8 +102,7 @@ def test_lite_hrnet(authors_lite, lite_config, head, prefix, tmp_path, capsys):
         prefix + name.replace("keypoint_head.", head): value
         for name, value in authors_lite.state_dict().items()
     }
-    source = save(tmp_path / "theirs.pth", old)
-    model = converted(source, lite_config, tmp_path / "ours.pth")
+    model = converted(old, lite_config, tmp_path)
     x = images(2, 3, 64, 96)
     with torch.no_grad():
         ours, theirs = model(x, None, mode="tensor"), authors_lite(x)
@@ -122,8 +110,7 @@ def test_lite_hrnet(authors_lite, lite_config, head, prefix, tmp_path, capsys):
     report = capsys.readouterr().out
     bare = [name.removeprefix("module.") for name in old]
     renamed = [name for name in bare if not name.startswith(("backbone.", "head."))]
-    for name in renamed:
-        assert f"{name} -> " in report
+    assert all(f"{name} -> " in report for name in renamed)
     assert f"renamed: {len(renamed)}, dropped: 0" in report
 
 
@@ -142,7 +129,7 @@ def test_dite_hrnet(tmp_path, capsys):
     config = tmp_path / "tiny.py"
     backbone = f"type='DiteHRNet', context_pooling='official', extra={extra!r}"
     config.write_text(POSE.format(base=LITE, backbone=backbone, width=head.in_channels))
-    model = converted(save(tmp_path / "a.pth", old), config, tmp_path / "b.pth")
+    model = converted(old, config, tmp_path)
     with torch.no_grad():
         ours = model(torch.from_numpy(golden["input"]), None, mode="tensor")
         assert difference(ours, head(expected)) <= 1e-5
@@ -158,7 +145,7 @@ def test_hrnet_semantic_segmentation(arch, prefix, tmp_path, capsys):
     if prefix:
         old["module.loss.criterion.weight"] = torch.ones(19)
     config = ROOT / f"configs/seg/small_hrnet_{arch}_cityscapes_512x1024.py"
-    model = converted(save(tmp_path / "a.pth", old), config, tmp_path / "b.pth")
+    model = converted(old, config, tmp_path)
     x = images(1, 3, 64, 96)
     with torch.no_grad():
         expected = theirs(x)
@@ -173,21 +160,12 @@ def test_hrnet_semantic_segmentation(arch, prefix, tmp_path, capsys):
     assert any("last_layer.0.bias dropped: taken off" in line for line in lines)
 
 
-@pytest.fixture
-def pdparams(authors_lite, tmp_path):
-    arrays = {
-        paddle_name(name): value.numpy()
-        for name, value in authors_lite.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
-    return write_pdparams(tmp_path / "theirs.pdparams", arrays)
-
-
 def test_a_network_of_paddledetection_gives_the_same_output(
-    authors_lite, lite_config, pdparams, tmp_path, capsys
+    authors_lite, lite_config, tmp_path, capsys
 ):
     """Read as it is, and converted by the tool."""
-    out = tmp_path / "ours.pth"
+    pdparams, out = tmp_path / "theirs.pdparams", tmp_path / "ours.pth"
+    write_pdparams(pdparams, paddle_arrays(authors_lite.state_dict()))
     assert run_tool("convert_checkpoint", pdparams, out, "--config", lite_config) == 0
     report = capsys.readouterr().out
     assert "layout: PaddleDetection" in report and "dropped: 0" in report
@@ -204,11 +182,7 @@ def test_a_network_of_paddledetection_gives_the_same_output(
 def test_a_backbone_of_paddleseg_starts_a_network(prefix, tmp_path):
     """Alone, or out of a segmentor with a head of any names."""
     own = sane_weights(LiteHRNet(extra=dict(TINY, with_head=False)))
-    arrays = {
-        prefix + paddle_name(name): value.numpy()
-        for name, value in own.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
+    arrays = paddle_arrays(own.state_dict(), prefix)
     head = {"head.cls.weight", "fcn._mean"} if prefix else set()
     arrays |= {name: np.ones(2) for name in head}
     path = write_pdparams(tmp_path / "model.pdparams", arrays)

@@ -73,17 +73,14 @@ META = {
 
 
 @pytorchs
-@pytest.mark.parametrize("name", META)
-def test_what_users_keep_in_meta_is_read(name, write, tmp_path):
-    write(tmp_path / "a.pth", dict(state_dict=WEIGHTS, meta={name: META[name]}))
-    read = load_checkpoint(tmp_path / "a.pth")["meta"][name]
-    assert read == META[name]
-    if name == "config":
-        assert type(read) is type(read["list"][0]) is dict
-    elif name == "default":
-        assert type(read) is dict
-    else:
-        assert type(read) is type(META[name])
+def test_what_users_keep_in_meta_is_read(write, tmp_path):
+    write(tmp_path / "a.pth", dict(state_dict=WEIGHTS, meta=META))
+    read = load_checkpoint(tmp_path / "a.pth")["meta"]
+    assert read == META
+    assert type(read["config"]["list"][0]) is dict
+    kinds = dict(config=dict, default=dict)
+    for name, value in META.items():
+        assert type(read[name]) is kinds.get(name, type(value)), name
 
 
 ARRAYS = {
@@ -126,9 +123,8 @@ def test_harm_is_left_out_and_weights_are_exact(kind, write, tmp_path):
     defaults = HistoryBuffer.mean.__defaults__
     write(path, dict(state_dict=WEIGHTS, hook=harm, list=[harm], dict=dict(a=harm)))
     weights = weights_of(load_checkpoint(path, raw=True))
-    assert {name: value.tolist() for name, value in weights.items()} == {
-        name: value.tolist() for name, value in WEIGHTS.items()
-    }
+    assert weights.keys() == WEIGHTS.keys()
+    assert all(np.array_equal(weights[name], WEIGHTS[name]) for name in WEIGHTS)
     assert not harmed.exists()
     assert HistoryBuffer.mean.__defaults__ == defaults
 
@@ -192,7 +188,7 @@ def test_what_a_file_has_made_is_not_called(tmp_path):
         load_checkpoint(tmp_path / "a.pdparams")
 
 
-@pytest.mark.parametrize("code", [*NUMBERS, "U4"])
+@pytest.mark.parametrize("code", ["?", "f", "U4"])
 def test_files_cannot_change_what_arrays_consist_of(code, tmp_path):
     before, path = np.dtype(code).__reduce__(), tmp_path / "checkpoint.pth"
     for state in (
