@@ -431,18 +431,14 @@ def test_bad_options_are_named(capsys, options, words):
     assert words in capsys.readouterr().err
 
 
-def test_an_image_of_an_address(pose, people, server, tmp_path, capsys):
+def test_addresses(pose, people, server, tmp_path, capsys):
     folder, address = server
     shutil.copy(people[0], folder / "a.jpg")
     found = predict(f"{address}/a.jpg?x=1", pose, tmp_path)("a")
     check_people(found, pose, str(people[0]))
     predict(f"{address}/b.jpg", pose, tmp_path, status=1)
     assert f"failed: {address}/b.jpg cannot be read: HTTP" in capsys.readouterr().out
-
-
-def test_a_stream(pose, people, server, tmp_path, capsys):
-    """Nothing says how long it is; a line of progress says how far it has come."""
-    folder, address = server
+    # Nothing says how long a stream is; a line of progress says how far it has come.
     image = np.full((48, 64, 3), 99, np.uint8)
     video_of(folder / "walk.avi", [image] * 102, "MJPG").rename(folder / "walk")
     assert len(predict(f"{address}/walk", pose, tmp_path)("walk")) == 102

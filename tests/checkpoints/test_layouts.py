@@ -138,13 +138,11 @@ def test_dite_hrnet(tmp_path, capsys):
     assert "context_pooling='official'" in report
 
 
-@pytest.mark.parametrize("arch, prefix", [("w16", ""), ("w18_v2", "module.model.")])
-def test_hrnet_semantic_segmentation(arch, prefix, tmp_path, capsys):
-    theirs = sane_weights(AuthorsSeg(arch)).eval()
-    old = {prefix + name: value for name, value in theirs.state_dict().items()}
-    if prefix:
-        old["module.loss.criterion.weight"] = torch.ones(19)
-    config = ROOT / f"configs/seg/small_hrnet_{arch}_cityscapes_512x1024.py"
+def test_hrnet_semantic_segmentation(tmp_path, capsys):
+    theirs = sane_weights(AuthorsSeg("w18_v2")).eval()
+    old = {f"module.model.{name}": k for name, k in theirs.state_dict().items()}
+    old["module.loss.criterion.weight"] = torch.ones(19)
+    config = ROOT / "configs/seg/small_hrnet_w18_v2_cityscapes_512x1024.py"
     model = converted(old, config, tmp_path)
     x = images(1, 3, 64, 96)
     with torch.no_grad():

@@ -36,14 +36,10 @@ def test_published_file_is_weights_and_names_its_hash(tmp_path):
 
 
 def test_nothing_is_overwritten(tmp_path):
+    with pytest.raises(IsADirectoryError, match=f"{tmp_path} is a folder: give the f"):
+        write_weights(WEIGHTS, tmp_path, publish=True)
     path = write_weights(WEIGHTS, tmp_path / "net", publish=True)
     before = path.read_bytes()
     with pytest.raises(FileExistsError, match=f"{path} exists and is never overw"):
         write_weights({"a": torch.ones(1)}, path)
-    assert path.read_bytes() == before
-
-
-def test_a_folder_is_no_name_of_a_file(tmp_path):
-    with pytest.raises(IsADirectoryError, match=f"{tmp_path} is a folder: give the f"):
-        write_weights(WEIGHTS, tmp_path, publish=True)
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == before

@@ -55,7 +55,7 @@ def test_intels_layout_is_known():
 
 
 @needs(TINYPOSE)
-def test_configs_that_evaluate_a_file_as_its_publisher_are_told():
+def test_a_deployed_model_and_the_configs_of_its_publisher_are_recognised():
     tool = load_tool("convert_checkpoint")
     found = convert(weights_of(load_checkpoint(TINYPOSE, raw=True)))
     for name, words in (
@@ -66,10 +66,6 @@ def test_configs_that_evaluate_a_file_as_its_publisher_are_told():
         assert tool.fits(build(name), found.weights)
         told = tool.describe(ROOT / name, found)
         assert told.startswith(f"loads strictly into {name}, ") and words in told
-
-
-@needs(TINYPOSE)
-def test_weights_of_a_deployed_model_are_recognised():
     model = build(f"{RECIPES}256x192_aic-coco.py")
     assert not is_folded(model.backbone)  # new
     load_weights(model, TINYPOSE)

@@ -35,10 +35,11 @@ class Inputs:
         return torch.from_numpy(self.rng.rand(*shape).astype("float32"))
 
 
-def gradients(output: Tensor, inputs: dict[str, Tensor]) -> Iterator[tuple]:
-    """Gradients of the sum of the output's squares."""
+def differentiated(name: str, output: Tensor, **inputs: Tensor) -> Iterator[tuple]:
+    """An output, and the gradients of the sum of its squares."""
+    yield name, output
     grads = torch.autograd.grad((output * output).sum(), list(inputs.values()))
-    yield from zip((f"gradient_{name}" for name in inputs), grads)
+    yield from zip((f"{name}_gradient_{part}" for part in inputs), grads)
 
 
 def boxes(draw: Inputs) -> Iterator[tuple]:
@@ -68,9 +69,7 @@ def regions(draw: Inputs) -> Iterator[tuple]:
         for samples in (0, 2):
             y = ops.roi_align(x, rois, (3, 4), 0.5, samples, "avg", aligned)
             name = f"roi_align_{'aligned' if aligned else 'rounded'}_{samples}"
-            yield name, y
-            for gradient, value in gradients(y, {"x": x}):
-                yield f"{name}_{gradient}", value
+            yield from differentiated(name, y, x=x)
 
 
 def convolutions(draw: Inputs) -> Iterator[tuple]:
@@ -84,19 +83,14 @@ def convolutions(draw: Inputs) -> Iterator[tuple]:
         kernel = draw.normal(6, 4 // options.get("groups", 1), 3, 3)
         layer = ops.DeformConv2d(4, 6, 3, **options)
         layer.weight.data.copy_(kernel)
-        y = layer(x, offset)
-        yield f"deform_{name}", y
-        inputs = {"x": x, "offset": offset, "weight": layer.weight}
-        for gradient, value in gradients(y, inputs):
-            yield f"deform_{name}_{gradient}", value
+        y, inputs = layer(x, offset), dict(x=x, offset=offset)
+        yield from differentiated(f"deform_{name}", y, **inputs, weight=layer.weight)
         modulated = ops.ModulatedDeformConv2d(4, 6, 3, **options)
         modulated.weight.data.copy_(kernel)
         modulated.bias.data.copy_(draw.normal(6))
         y = modulated(x, offset, mask)
-        yield f"modulated_{name}", y
-        inputs = inputs | {"weight": modulated.weight, "mask": mask}
-        for gradient, value in gradients(y, inputs | {"bias": modulated.bias}):
-            yield f"modulated_{name}_{gradient}", value
+        inputs |= dict(modulated.named_parameters(), mask=mask)
+        yield from differentiated(f"modulated_{name}", y, **inputs)
 
 
 def attention(draw: Inputs) -> Iterator[tuple]:
@@ -112,9 +106,7 @@ def attention(draw: Inputs) -> Iterator[tuple]:
         spatial_shapes=torch.tensor([[8, 8], [4, 4]]),
         level_start_index=torch.tensor([0, 64]),
     )
-    yield "attention", y
-    for gradient, found in gradients(y, {"query": query, "value": value}):
-        yield f"attention_{gradient}", found
+    yield from differentiated("attention", y, query=query, value=value)
 
 
 def results() -> dict[str, np.ndarray]:

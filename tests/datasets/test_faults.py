@@ -110,36 +110,26 @@ def test_fault_of_detected_boxes(recipe, change, message):
         DATASETS.build(dataset)
 
 
-@pytest.fixture
-def mpii(tmp_path):
-    """A file of MPII's people, and the config of its data set."""
+def test_mpii(tmp_path):
+    """Keypoints count from 0 in training, as the boxes; the metric wants the file's."""
     make_mpii(tmp_path / "data", 2, 1, quiet=True)
     cfg = Config.fromfile(ROOT / "configs/pose/litehrnet_18_mpii_256x256.py")
     cfg.train_dataloader.dataset.data_root = f"{tmp_path}/data/"
     init_default_scope("mmpose")
     path = tmp_path / "data/annotations/mpii_train.json"
-    return path, cfg.train_dataloader.dataset
-
-
-def test_fault_of_mpii(mpii):
-    path, cfg = mpii
     people = json.loads(path.read_text())
+    for test_mode in (False, True):
+        dataset = DATASETS.build(
+            dict(cfg.train_dataloader.dataset, test_mode=test_mode)
+        )
+        assert len(dataset) == len(people) > 0
+        for index, person in enumerate(people):
+            read = dataset.get_data_info(index)["keypoints"][0]
+            expected = np.array(person["joints"]) - (0 if test_mode else 1)
+            assert np.allclose(read, expected, atol=1e-4)
     people[1]["joints"][3] = [float("nan"), 4]
     path.write_text(json.dumps(people))
     with pytest.raises(
-        DataError, match=r"mpii_train\.json: person 1: joints must be finite"
+        DataError, match=r"train\.json: person 1: joints must be finite"
     ):
-        DATASETS.build(cfg)
-
-
-@pytest.mark.parametrize("test_mode", [False, True])
-def test_keypoints_of_mpii_count_from_0_in_training(mpii, test_mode):
-    """As the boxes; in testing the metric expects the numbers of the file."""
-    path, cfg = mpii
-    people = json.loads(path.read_text())
-    dataset = DATASETS.build(dict(cfg, test_mode=test_mode))
-    assert len(dataset) == len(people) > 0
-    for index, person in enumerate(people):
-        read = dataset.get_data_info(index)["keypoints"][0]
-        expected = np.array(person["joints"]) - (0 if test_mode else 1)
-        assert np.allclose(read, expected, atol=1e-4)
+        DATASETS.build(cfg.train_dataloader.dataset)

@@ -9,16 +9,6 @@ from mmlitehrnet.datasets.faults import DataError
 from tests.robustness.recipes import make_data, small_config
 
 
-@pytest.fixture
-def people(tmp_path):
-    return make_data("pose", tmp_path / "coco", 2, 1)
-
-
-@pytest.fixture
-def streets(tmp_path):
-    return make_data("seg", tmp_path / "cityscapes", 2, 1)
-
-
 def combined(folder, loaded_inside):
     """One set of people in MMPose's CombinedDataset."""
     one = small_config("pose", folder).train_dataloader.dataset
@@ -43,7 +33,8 @@ def mosaic(folder):
 
 
 @pytest.mark.parametrize("loaded_inside", [False, True])
-def test_people_are_combined(people, loaded_inside):
+def test_people_are_combined(tmp_path, loaded_inside):
+    people = make_data("pose", tmp_path / "coco", 2, 1)
     dataset = combined(people, loaded_inside)
     sample = dataset[0]
     assert sample["inputs"].shape == (3, 64, 64)
@@ -55,7 +46,8 @@ def test_people_are_combined(people, loaded_inside):
             dataset[0]
 
 
-def test_streets_are_mixed(streets):
+def test_streets_are_mixed(tmp_path):
+    streets = make_data("seg", tmp_path / "cityscapes", 2, 1)
     dataset = mosaic(streets)
     sample = dataset[0]
     assert sample["inputs"].shape == (3, 128, 256)
