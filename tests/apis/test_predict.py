@@ -112,13 +112,12 @@ def detector(tmp_path):
     config, checkpoint = tmp_path / "det.py", tmp_path / "det.pth"
     config.write_text(DETECTOR)
     found = [
-        [10, 20, 90, 200, 0, 0.9],
+        [10.0, 20, 90, 200, 0, 0.9],
         [150, 30, 300, 220, 0, 0.6],
         [0, 0, 50, 50, 0, 0.1],
         [100, 100, 200, 200, 16, 0.9],
     ]
-    weights = FixedBoxes(torch.tensor(found, dtype=torch.float).tolist()).state_dict()
-    torch.save(dict(state_dict=weights, meta={}), checkpoint)
+    torch.save(dict(state_dict=FixedBoxes(found).state_dict(), meta={}), checkpoint)
     return ["--det-config", config, "--det-checkpoint", checkpoint], checkpoint
 
 
@@ -246,12 +245,10 @@ def test_pictures_are_loaded_as_the_config_says(
 
 def test_frames_of_a_video_are_grey_where_the_images_are(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
-    video_of(tmp_path / "a.mp4", [image, 255 - image])
-    ((medium,), _) = find_media(tmp_path)
-    colours = list(medium.frames(LoadImageFromFile()))
-    grey = list(medium.frames(LoadImageFromFile(color_type="grayscale")))
-    assert len(colours) == len(grey) == 2
-    for image, one in zip(colours, grey, strict=True):
+    path = video_of(tmp_path / "a.mp4", [image, 255 - image])
+    ((medium,), _) = find_media(path)
+    grey = medium.frames(LoadImageFromFile(color_type="grayscale"))
+    for image, one in zip(VideoReader(str(path)), grey, strict=True):
         np.testing.assert_array_equal(one, cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
 
 

@@ -53,9 +53,6 @@ HARM = {
     "system": lambda path: Call(os.system, f"touch {path}"),
     "nested": lambda path: Call(getattr, Call(__import__, "os"), "system"),
     "call of a method": lambda path: Call(Path.touch, path),
-    "getattr of another class": lambda path: Call(
-        getattr, np.ndarray, "__subclasses__"
-    ),
     "state of a class": lambda path: Call(
         getattr, HistoryBuffer, "mean", state=(None, {"__defaults__": (1,)})
     ),

@@ -24,19 +24,13 @@ def build(path):
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory):
+def weights(tmp_path_factory):
+    """Weights under the names of MMPose 0.x."""
     path = tmp_path_factory.mktemp("config") / "tiny.py"
     path.write_text(TEXT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def weights(config):
-    """Weights under the names of MMPose 0.x."""
-    state = build(config).state_dict()
     return {
         name.replace("head.final", "keypoint_head.final"): value
-        for name, value in state.items()
+        for name, value in build(path).state_dict().items()
     }
 
 

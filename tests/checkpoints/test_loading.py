@@ -30,10 +30,6 @@ def model():
     return pose_model()
 
 
-def checkpoint_of(model):
-    return dict(state_dict=model.state_dict(), meta=dict(experiment_name="a_run_2026"))
-
-
 def test_a_fitting_checkpoint_is_loaded(model):
     other = pose_model()
     parallel = {f"module.{name}": value for name, value in model.state_dict().items()}
@@ -58,8 +54,9 @@ def test_a_fitting_checkpoint_is_loaded(model):
 )
 def test_the_difference_to_another_network_is_said(other, words, model):
     before = {name: value.clone() for name, value in model.state_dict().items()}
+    meta, weights = dict(experiment_name="a_run_2026"), pose_model(**other).state_dict()
     with pytest.raises(CheckpointError, match=words):
-        load_weights(model, checkpoint_of(pose_model(**other)))
+        load_weights(model, dict(state_dict=weights, meta=meta))
     after = model.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 

@@ -5,6 +5,7 @@ import io
 import socket
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+from types import SimpleNamespace
 
 import mmpose
 import pytest
@@ -27,29 +28,24 @@ def pth(**more):
     return buffer.getvalue()
 
 
-class Server:
-    """A folder that has an address; counts what it is asked for."""
-
-    def __init__(self, folder):
-        self.folder, self.asked, self.url = folder, [], ""
-
-    def put(self, path, content):
-        file = self.folder / path.removeprefix("/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-
-
 @pytest.fixture
 def server(tmp_path):
-    server = Server(tmp_path / "served")
+    """A folder that has an address, and what the server is asked for."""
+    asked = []
 
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self):
-            server.asked.append(self.path)
+            asked.append(self.path)
             super().do_GET()
 
-    with served(server.folder, Handler) as server.url:
-        yield server
+    with served(tmp_path / "served", Handler) as url:
+        yield SimpleNamespace(folder=tmp_path / "served", asked=asked, url=url)
+
+
+def put(server, path, content):
+    file = server.folder / path.removeprefix("/")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +58,7 @@ def cache(monkeypatch, tmp_path):
 def offer(monkeypatch, server, name, path, content):
     """Let the zoo have one more model, which the server has."""
     if content is not None:
-        server.put(path, content)
+        put(server, path, content)
     config = "configs/pose/litehrnet_18_coco_256x192.py"
     entry = dict(Name=name, Config=config, Weights=server.url + path)
     known = {**zoo.models(), name: entry}
@@ -107,15 +103,15 @@ def test_a_silent_server_is_waited_for_no_longer_than_the_timeout(cache, monkeyp
 
 def test_mmengine_takes_addresses(server, cache, tmp_path):
     harmed = tmp_path / "harmed"
-    server.put("/net-20200101.pth", pth(hook=HARM["system"](harmed)))
-    server.put("/other/net-20200101.pth", pth(epoch=7))
+    put(server, "/net-20200101.pth", pth(hook=HARM["system"](harmed)))
+    put(server, "/other/net-20200101.pth", pth(epoch=7))
     for _ in range(2):
         found = CheckpointLoader.load_checkpoint(server.url + "/net-20200101.pth")
         assert found["state_dict"]["backbone.a"].sum() == 40000
     assert not harmed.exists() and len(server.asked) == 1
     other = CheckpointLoader.load_checkpoint(server.url + "/other/net-20200101.pth")
     assert other["epoch"] == 7
-    server.put("/a.pth", b"<html>no such file</html>")
+    put(server, "/a.pth", b"<html>no such file</html>")
     with pytest.raises(
         CheckpointError, match=r"/a\.pth cannot be downloaded.*no checkpoint"
     ):

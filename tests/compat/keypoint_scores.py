@@ -16,22 +16,11 @@ from random import Random
 import numpy as np
 
 #: Lists of keypoints of COCO-WholeBody, and how many each holds.
-PARTS = {
-    "keypoints": 17,
-    "foot_kpts": 6,
-    "face_kpts": 12,
-    "lefthand_kpts": 5,
-    "righthand_kpts": 5,
-}
+PARTS = dict(keypoints=17, foot_kpts=6, face_kpts=12, lefthand_kpts=5, righthand_kpts=5)
 #: What is scored -> the lists that it is made of.
 KINDS = {
-    "keypoints": ["keypoints"],
-    "keypoints_crowd": ["keypoints"],
-    "keypoints_body": ["keypoints"],
-    "keypoints_foot": ["foot_kpts"],
-    "keypoints_face": ["face_kpts"],
-    "keypoints_lefthand": ["lefthand_kpts"],
-    "keypoints_righthand": ["righthand_kpts"],
+    **{f"keypoints{kind}": ["keypoints"] for kind in ("", "_crowd", "_body")},
+    **{f"keypoints_{part[:-5]}": [part] for part in list(PARTS)[1:]},
     "keypoints_wholebody": list(PARTS),
 }
 SCORES = {kind: f"{kind[10:]}_score" for kind in list(KINDS)[3:]}
