@@ -13,11 +13,8 @@ WEIGHTS = {"backbone.a": torch.rand(1000)[::500], "head.b": torch.tensor(1)}
 
 
 def test_published_file_is_weights_and_names_its_hash(tmp_path):
-    meta = dict(
-        epoch=3,
-        cfg="secret = '/home/me'",
-        dataset_meta=dict(classes=("road",), sigmas=np.array([0.5, 1.0])),
-    )
+    described = dict(classes=("road",), sigmas=np.array([0.5, 1.0]))
+    meta = dict(epoch=3, cfg="secret = '/home/me'", dataset_meta=described)
     checkpoint = dict(state_dict=WEIGHTS, meta=meta, optimizer=dict(lr=1))
     path = write_weights(WEIGHTS, tmp_path / "models/net.pth", checkpoint, publish=True)
     assert re.fullmatch(r"net_20\d{6}-[0-9a-f]{8}\.pth", path.name)
@@ -28,9 +25,8 @@ def test_published_file_is_weights_and_names_its_hash(tmp_path):
     assert len(content) < 3000
     found = torch.load(path, weights_only=True)
     assert found.keys() == {"state_dict", "meta"}
-    assert found["meta"] == dict(
-        dataset_meta=dict(classes=("road",), sigmas=[0.5, 1.0])
-    )
+    written = dict(classes=("road",), sigmas=[0.5, 1.0])
+    assert found["meta"] == dict(dataset_meta=written)
     for name, value in WEIGHTS.items():
         assert torch.equal(found["state_dict"][name], value)
 

@@ -21,10 +21,6 @@ NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 WEIGHTS = {"backbone.a": torch.rand(2, 3), "head.b": torch.tensor(3)}
 
 
-def write_zip(path, content):
-    torch.save(content, path)
-
-
 def write_legacy(path, content):
     torch.save(content, path, _use_new_zipfile_serialization=False)
 
@@ -35,7 +31,9 @@ def write_bare(path, content, protocol=4):
     write_pdparams(path, {**content, **arrays}, protocol)
 
 
-PYTORCHS = dict(zip=write_zip, legacy=write_legacy)
+PYTORCHS = dict(
+    zip=lambda path, content: torch.save(content, path), legacy=write_legacy
+)
 WRITERS = dict(PYTORCHS, pickle=partial(write_bare, protocol=2), pickle_4=write_bare)
 writers = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 pytorchs = pytest.mark.parametrize("write", PYTORCHS.values(), ids=PYTORCHS)
