@@ -84,7 +84,10 @@ def with_checkpoint(config, folder):
 @pytest.fixture(scope="module")
 def pose(tmp_path_factory):
     """Config and checkpoint of a tiny pose estimator."""
-    return with_checkpoint(small_config("pose", "a"), tmp_path_factory.mktemp("pose"))
+    config = small_config("pose", "a", "NaiveLiteHRNet")
+    stages = dict(num_modules=(1,), num_channels=((8, 16),))
+    config.model.backbone.extra = dict(stages_spec=stages)
+    return with_checkpoint(config, tmp_path_factory.mktemp("pose"))
 
 
 @pytest.fixture(scope="module")
