@@ -1,10 +1,12 @@
-"""Train all four backbones for two steps of a batch that two processes share.
+"""Train with two processes that stand in for those of two nodes.
 
-    python -m tests.engine.equal_batches FOLDER
+    python -m tests.engine.two_processes FOLDER
 
-A single process takes the parts of the batch one after the other, as two take them side
-by side, and adds up their gradients. Each writes the parameters that it ends with to
-``FOLDER/{world size}_{rank}.pth``.
+First all four backbones for two steps of a batch that the processes share. A single one
+takes the parts of the batch one after the other, as two take them side by side, and
+adds up their gradients. Each writes the parameters that it ends with to
+``FOLDER/{world size}_{rank}.pth``. Then ``FOLDER/two.py``, by the script that ``mim
+train`` has Slurm start on two nodes; each has a folder of its own.
 """
 
 import os
@@ -19,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from mmlitehrnet import DiteHRNet, LiteHRNet, NaiveLiteHRNet, SmallHRNet
 from mmlitehrnet.engine.cpu_distributed import init_gloo
 from tests.robustness.recipes import TINY
-from tests.running import be_one_of_two, fork, free_port
+from tests.running import be_one_of_two, fork, free_port, quick_configs, script_of_mim
 
 PARTS = 2
 NETWORKS = (LiteHRNet, NaiveLiteHRNet, DiteHRNet, SmallHRNet)
@@ -45,7 +47,7 @@ def train(cls: type[nn.Module]) -> dict[str, torch.Tensor]:
     return {name: value.detach() for name, value in net.named_parameters()}
 
 
-def run(folder: Path, rank: int | None = None, port: int = 0) -> None:
+def share_batches(folder: Path, rank: int | None = None, port: int = 0) -> None:
     """Be the single process, or one of two."""
     if rank is not None:
         be_one_of_two(rank, port)
@@ -54,12 +56,35 @@ def run(folder: Path, rank: int | None = None, port: int = 0) -> None:
     torch.save(weights, folder / f"{get_world_size()}_{get_rank()}.pth")
 
 
+def be_a_node(folder: Path, rank: int, port: int) -> None:
+    """Be what Slurm starts; its ``scontrol`` tells the address of the first node."""
+    scontrol = folder / f"node{rank}/scontrol"
+    scontrol.parent.mkdir()
+    scontrol.write_text(
+        '#!/bin/bash\n[[ $* == "show hostname node[0-1]" ]] && echo 127.0.0.1\n'
+    )
+    scontrol.chmod(0o755)
+    os.environ.update(
+        PATH=f"{scontrol.parent}:{os.environ['PATH']}",
+        SLURM_NODELIST="node[0-1]",
+        SLURM_NTASKS="2",
+        SLURM_PROCID=str(rank),
+        SLURM_LOCALID="0",
+        MASTER_PORT=str(port),
+    )
+    options = (folder / "two.py", "--work-dir", folder / "work", "--launcher", "slurm")
+    with quick_configs():
+        script_of_mim("train", "mmpose", *options, cwd=scontrol.parent)
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     torch.set_num_threads(1)
     port = free_port()
-    two = [fork(run, folder, rank, port) for rank in range(PARTS)]
-    run(folder)
+    two = [fork(share_batches, folder, rank, port) for rank in range(PARTS)]
+    share_batches(folder)
+    port = free_port()
+    two += [fork(be_a_node, folder, rank, port) for rank in range(PARTS)]
     for process in two:
         assert os.waitpid(process, 0)[1] == 0
 
