@@ -3,28 +3,18 @@
 import pytest
 import torch
 from mmengine import Config
+from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmlitehrnet.apis.model import network_from_config
 from sample_data import make_cityscapes
+from tests.robustness.recipes import TINY, WIDTHS
 from tests.training import on_streets
 
 BASE = "mmseg::hrnet/fcn_hr18s_4xb2-40k_cityscapes-512x1024.py"
 SIZE = (72, 136)
 WINDOW = (64, 128)
-ALL = "out_indices=(0, 1, 2, 3)"
-
-CONFIG = f"""\
-_base_ = "{BASE}"
-custom_imports = dict(imports=["mmlitehrnet"], allow_failed_imports=False)
-model = dict(
-    pretrained=None,
-    backbone=dict(_delete_=True, type="DiteHRNet", arch="18", with_head=False,
-                  out_indices=(0, 1, 2, 3)),
-    decode_head=dict(in_channels=[40, 80, 160, 320]),
-)
-"""
 
 
 @pytest.mark.parametrize("pretrained", ["", "pretrained=None,"])
@@ -42,14 +32,16 @@ def test_only_the_type_changes_to_small_hrnet(pretrained, tmp_path):
 
 @pytest.mark.slow
 def test_trains_and_tests(tmp_path):
-    streets = make_cityscapes(tmp_path / "data", 2, 2, size=SIZE, quiet=True)
-    path = tmp_path / "fcn_ditehrnet.py"
-    path.write_text(CONFIG)
-    cfg = Config.fromfile(path)
+    streets = make_cityscapes(tmp_path / "data", 2, 1, size=SIZE, quiet=True)
+    cfg = get_config(BASE)
     cfg.merge_from_dict(on_streets(streets, SIZE))
     # A window that the images have no multiple of.
     cfg.merge_from_dict({"train_dataloader.dataset.pipeline.3.crop_size": WINDOW})
     cfg.model.data_preprocessor.size = WINDOW
+    cfg.model.pretrained = None
+    maps = dict(with_head=False, out_indices=(0, 1, 2, 3))
+    cfg.model.backbone = dict(type="DiteHRNet", **TINY["DiteHRNet"], **maps)
+    cfg.model.decode_head.in_channels = list(WIDTHS)
     cfg.train_cfg.update(max_iters=2, val_interval=2)
     cfg.train_dataloader.batch_size = 2
     cfg.work_dir = str(tmp_path / "work")
