@@ -15,6 +15,7 @@ from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.deploy.export import export_onnx
 from sample_data.crowd import draw_crowd
 from sample_data.output import write_image
+from tests.robustness.recipes import CONFIGS, TINY, WIDTHS
 from tests.running import ROOT
 
 
@@ -52,16 +53,14 @@ def _save_checkpoint(path: Path, text: str, folder: Path) -> None:
     """Save an untrained network of a config as if it had been trained."""
     of_run = sorted((folder / "configs").rglob(f"{path.parent.name}.py"))
     named = re.findall(r"configs/[\w/]+\.py", text)
-    named += ["configs/pose/litehrnet_18_coco_256x192.py"]  # where none is
+    named += [CONFIGS["pose"]]  # where none is
     config = of_run[0] if of_run else folder / named[0]
     network = network_from_config(Config.fromfile(config))
     torch.save({"state_dict": network.state_dict()}, path)
 
 
 def _export(path: Path, text: str, folder: Path) -> None:
-    model = _pose_network()
-    model.cfg = Config.fromfile(ROOT / "configs/pose/litehrnet_18_coco_256x192.py")
-    export_onnx(model, path, (256, 192), dynamic_batch=True, flip_test=False)
+    export_onnx(_pose_network(), path, (256, 192), dynamic_batch=True, flip_test=False)
 
 
 def _draw(path: Path, text: str, folder: Path) -> None:
@@ -71,9 +70,8 @@ def _draw(path: Path, text: str, folder: Path) -> None:
 
 def _film(path: Path, text: str, folder: Path) -> None:
     image, _ = draw_crowd(np.random.default_rng(0))
-    height, width = image.shape[:2]
     codec = cv2.VideoWriter_fourcc(*"mp4v")
-    video = cv2.VideoWriter(str(path), codec, 5, (width, height))
+    video = cv2.VideoWriter(str(path), codec, 5, image.shape[1::-1])
     for _ in range(2):
         video.write(np.ascontiguousarray(image[..., ::-1]))
     video.release()
@@ -83,5 +81,10 @@ _MAKERS = {".pth": _save_checkpoint, ".onnx": _export, ".jpg": _draw, ".mp4": _f
 
 
 def _pose_network() -> torch.nn.Module:
-    cfg = Config.fromfile(ROOT / "configs/pose/litehrnet_18_coco_256x192.py")
-    return network_from_config(cfg).eval()
+    """A small one; the export of a large one takes long."""
+    cfg = Config.fromfile(ROOT / CONFIGS["pose"])
+    cfg.model.backbone = dict(type="LiteHRNet", **TINY["LiteHRNet"])
+    cfg.model.head.in_channels = WIDTHS[0]
+    network = network_from_config(cfg).eval()
+    network.cfg = cfg
+    return network
