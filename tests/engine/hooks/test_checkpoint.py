@@ -58,23 +58,13 @@ def truncate(path):
     os.truncate(path, path.stat().st_size // 2)
 
 
-def empty(path):
-    os.truncate(path, 0)
-
-
 def alter(path):
     flip_a_bit(path, load_checkpoint(path)["state_dict"]["backbone.weight"])
 
 
-DAMAGES = {
-    "truncated": (truncate, "truncated or damaged"),
-    "empty": (empty, "is empty"),
-    "altered": (alter, "was altered"),
-    "missing": (os.unlink, "no such file"),
-}
-
-
-@pytest.mark.parametrize("damage, message", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize(
+    "damage, message", [(alter, "was altered"), (os.unlink, "no such file")]
+)
 def test_resumes_from_the_checkpoint_before(work_dir, damage, message, capfd):
     damage(work_dir / "iter_8.pth")
     runner = tiny_runner(work_dir, iters=10, resume=True)
@@ -83,9 +73,8 @@ def test_resumes_from_the_checkpoint_before(work_dir, damage, message, capfd):
     log = "".join(capfd.readouterr())
     assert message in log
     assert f"resuming from {work_dir / 'iter_6.pth'}" in log
-    assert (
-        load_checkpoint(work_dir / "iter_10.pth")["optimizer"]["state"][0]["step"] == 10
-    )
+    optimizer = load_checkpoint(work_dir / "iter_10.pth")["optimizer"]
+    assert optimizer["state"][0]["step"] == 10
 
 
 @pytest.mark.parametrize("content", ["", None], ids=["empty", "missing"])
@@ -111,24 +100,19 @@ def test_a_damaged_file_that_was_named_is_not_replaced(work_dir):
         tiny_runner(work_dir, **options).train()
 
 
-@pytest.mark.parametrize("keep", [1, 2])
-def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, keep):
-    wide = dict(width=20_000)  # a checkpoint of 1.4 MB
-    hook = dict(max_keep_ckpts=keep)
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path):
+    wide, hook = dict(width=20_000), dict(max_keep_ckpts=1)  # of 1.4 MB
     tiny_runner(tmp_path, hook, Line(**wide), iters=2).train()
     before = (tmp_path / "iter_2.pth").read_bytes()
     runner = tiny_runner(tmp_path, hook, Line(**wide), iters=4, resume=True)
-    with disk_full_above(500_000), pytest.raises(OSError) as caught:
+    message = r"iter_4.pth was not saved \(File too large\).* MiB are free.*--resume"
+    with disk_full_above(500_000), pytest.raises(OSError, match=message):
         runner.train()
-    message = str(caught.value)
-    assert "iter_4.pth was not saved (File too large)" in message
-    assert "MiB are free" in message and "--resume" in message
     assert names_of(tmp_path) == {"iter_2.pth"}
     assert (tmp_path / "iter_2.pth").read_bytes() == before
     # Once there is room, it goes on.
-    runner = tiny_runner(tmp_path, hook, Line(**wide), iters=4, resume=True)
-    runner.train()
-    assert runner.iter == 4 and (tmp_path / "iter_4.pth").exists()
+    tiny_runner(tmp_path, hook, Line(**wide), iters=4, resume=True).train()
+    assert names_of(tmp_path) == {"iter_4.pth"}
 
 
 @pytest.mark.parametrize("resume", [False, True], ids=["load_from", "resume"])
@@ -172,29 +156,17 @@ def test_load_from_another_backbone_stops(tmp_path, capfd):
     assert "does not fit the model" in log
 
 
-class Normalised(Line):
-    """A backbone with batch normalisation."""
-
-    def __init__(self):
-        super().__init__()
-        norm = torch.nn.BatchNorm1d(4)
-        self.backbone = torch.nn.Sequential(self.backbone, norm)
-
-
 @pytest.mark.parametrize("folded", [True, False])
 def test_a_training_from_a_deployed_models_weights_says_so(folded, tmp_path, capfd):
-    model = Normalised()
+    models = Line(), Line()
+    for model in models:
+        norm = torch.nn.BatchNorm1d(4)
+        model.backbone = torch.nn.Sequential(model.backbone, norm)
     if folded:
-        model.backbone[1].running_var.fill_(1 - 1e-5)
-    torch.save(model.state_dict(), tmp_path / "a.pth")
-    tiny_runner(
-        tmp_path / "work",
-        model=Normalised(),
-        iters=2,
-        load_from=str(tmp_path / "a.pth"),
-    ).train()
-    said = "".join(capfd.readouterr()).count("are a deployed model's")
-    assert said == (1 if folded else 0)
+        norm.running_var.fill_(1 - 1e-5)
+    path = save(tmp_path / "a.pth", model)
+    log = run_from(path, tmp_path, capfd, model=models[0])
+    assert log.count("are a deployed model's") == folded
 
 
 def test_resuming_from_mere_weights_stops(tmp_path):
@@ -207,9 +179,6 @@ def test_a_run_with_a_one_cycle_schedule_goes_on(tmp_path):
     """MMEngine stores the schedule's curve, a method, with its state."""
     schedule = dict(type="OneCycleLR", eta_max=0.01, total_steps=8, by_epoch=False)
     tiny_runner(tmp_path, iters=4, param_scheduler=schedule).train()
-    path = tmp_path / "iter_4.pth"
-    runner = tiny_runner(
-        tmp_path, param_scheduler=schedule, resume=True, load_from=str(path)
-    )
+    runner = tiny_runner(tmp_path, param_scheduler=schedule, resume=True)
     runner.train()
     assert runner.iter == 8
