@@ -9,7 +9,6 @@ epoch; ``STEP`` and ``DISK`` are seconds that a step and a checkpoint take besid
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,40 +16,7 @@ from pathlib import Path
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from tests.engine.two_machines import BEFORE, EPOCHS, tiny_config
-from tests.running import ROOT
-
-
-def start(folder, first, endpoint, address, host, **more):
-    """Start torchrun on a machine as docs/several_machines.md does; give its process.
-
-    Args:
-        folder: Working directory of the machine; the run's is beside it.
-        first: Whether it is the machine where they meet.
-        endpoint: Where they meet.
-        address: The machine's own.
-        host: What runs a command on it.
-        more: Further environment variables.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [
-        *(*host, sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"),
-        *("--nproc-per-node", "1", "--max-restarts", "8", "--rdzv-backend", "c10d"),
-        *("--rdzv-endpoint", endpoint, "--rdzv-id", folder.parent.name),
-        *("--local-addr", address, "--rdzv-conf", f"is_host={int(first)}"),
-        *("-m", "tests.engine.elastic_machine", str(folder.parent / "work")),
-    ]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
-        **more,
-    }
-    with (folder / "log").open("a") as log:
-        return subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
+from tests.engine.two_machines import BEFORE, tiny_config
 
 
 class Faults(Hook):
@@ -78,7 +44,7 @@ def main():
 
     os.fsync = slow_disk
     options = dict(launcher="pytorch", resume=True)
-    options["train_cfg.max_epochs"] = int(os.environ.get("EPOCHS", EPOCHS))
+    options["train_cfg.max_epochs"] = int(os.environ["EPOCHS"])
     runner = Runner.from_cfg(tiny_config(sys.argv[1], **options))
     runner.register_hook(Faults())
     runner.train()
