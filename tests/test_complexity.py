@@ -11,12 +11,7 @@ from torch import nn
 
 import paper_tables
 from complexity import Cost, measure, part_of, total
-from counting import (
-    call_on,
-    count_parameters,
-    multiply_accumulates,
-    paper_flops,
-)
+from counting import call_on, count_parameters, multiply_accumulates, paper_flops
 from mmlitehrnet import LiteHRNet
 from paper_tables import DITE_CELLS, NETWORKS, PoseNetwork, compare
 from tests.models.backbones.test_lite_hrnet import NAIVE_WIDTHS, mmpose_extra
@@ -37,12 +32,10 @@ MMPOSE_TWINS = {
     "Lite-HRNet-18": ("LiteHRNet", mmpose_extra(), 40),
     "Lite-HRNet-30": ("LiteHRNet", mmpose_extra((3, 8, 3)), 40),
     "Naive Lite-HRNet-18": (
-        "LiteHRNet",
-        mmpose_extra(module_type="NAIVE", widths=NAIVE_WIDTHS),
-        30,
+        "LiteHRNet", mmpose_extra(module_type="NAIVE", widths=NAIVE_WIDTHS), 30
     ),
     "Small HRNet-W16": ("HRNet", EXTRAS["w16"], 16),
-}
+}  # fmt: skip
 
 
 def mmpose_network(name):
@@ -59,26 +52,21 @@ def own_network(name):
     return PoseNetwork(getattr(paper_tables.backbones, row.type)(**row.args), 17)
 
 
+def counted(count, network):
+    return sum(count(network, call_on(network, (256, 192))).values())
+
+
 @pytest.mark.parametrize("name", MMPOSE_TWINS)
 def test_paper_flops_equal_those_of_mmposes_networks(name):
     # Ours call functions where MMPose's call modules; the count is the same.
-    flops = []
-    for network in (own_network(name), mmpose_network(name)):
-        flops.append(sum(paper_flops(network, call_on(network, (256, 192))).values()))
-    assert flops[0] == flops[1]
+    ours, theirs = own_network(name), mmpose_network(name)
+    assert counted(paper_flops, ours) == counted(paper_flops, theirs)
 
 
 def test_released_fusions_run_the_paths_from_branch_0_twice():
-    macs = []
-    for network in (own_network("Lite-HRNet-18"), mmpose_network("Lite-HRNet-18")):
-        counts = multiply_accumulates(network, call_on(network, (256, 192)))
-        macs.append(sum(counts.values()) / 1e6)
+    networks = own_network("Lite-HRNet-18"), mmpose_network("Lite-HRNet-18")
+    macs = [counted(multiply_accumulates, network) / 1e6 for network in networks]
     assert macs == pytest.approx([198.63, 242.35], abs=0.005)
-
-
-def flops_of(module, *shape):
-    x = torch.zeros(shape)
-    return sum(paper_flops(module, lambda: module(x)).values())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +86,8 @@ def flops_of(module, *shape):
     ],
 )
 def test_paper_flops_of_a_module(module, shape, flops):
-    assert flops_of(module, *shape) == flops
+    x = torch.zeros(shape)
+    assert sum(paper_flops(module, lambda: module(x)).values()) == flops
 
 
 class Twice(nn.Module):
@@ -123,15 +112,14 @@ def test_only_what_is_executed_counts_a_module_called_twice_twice():
 
 def test_measuring_leaves_the_network_as_it_was():
     network = LiteHRNet(norm_eval=True).train()
-    modes = [module.training for module in network.modules()]
-    before = {name: value.clone() for name, value in network.state_dict().items()}
+    before = copy.deepcopy(network)
     measure(network, call_on(network, (32, 32)))
-    assert [module.training for module in network.modules()] == modes
+    values = before.state_dict()
     for name, value in network.state_dict().items():
-        assert torch.equal(value, before[name]), name
-    for module in network.modules():
-        assert not module._forward_hooks
-        assert not module._forward_pre_hooks
+        assert torch.equal(value, values[name]), name
+    for module, other in zip(network.modules(), before.modules(), strict=True):
+        assert module.training == other.training
+        assert not module._forward_hooks and not module._forward_pre_hooks
 
 
 def test_parts_sum_up_to_the_whole():
@@ -172,18 +160,14 @@ LITE_18 = ROOT / "configs/pose/litehrnet_18_coco_256x192.py"
 def test_tool_prints_the_parts_and_the_total(run, size, flops):
     code, printed = run(LITE_18, *size)
     assert not code
-    (line,) = (row for row in printed.out.splitlines() if row.startswith("| total"))
-    assert re.split(r"\s*\|\s*", line)[2:4] == ["1,130,769", flops]
+    assert re.search(rf"^\| total +\| +1,130,769 \| +{flops} \|", printed.out, re.M)
+
+
+SIZE = "--input-size"
 
 
 @pytest.mark.parametrize(
-    "args",
-    [
-        (),
-        (LITE_18, "--paper"),
-        ("--paper", "--input-size", 9, 9),
-        (LITE_18, "--input-size", 0, 9),
-    ],
+    "args", [(), (LITE_18, "--paper"), ("--paper", SIZE, 9, 9), (LITE_18, SIZE, 0, 9)]
 )
 def test_tool_refuses_what_makes_no_sense(run, args):
     code, printed = run(*args)
@@ -192,17 +176,15 @@ def test_tool_refuses_what_makes_no_sense(run, args):
 
 
 @pytest.mark.parametrize(
-    "name, content, words",
+    "content, words",
     [
-        ("a.py", None, "there is no such file"),
-        ("a.txt", "model = {}", "cannot be read: OSError: Only py/yml"),
-        ("a.py", "model = (", "cannot be read: SyntaxError"),
-        ("a.py", '_base_ = "none.py"', "cannot be read: FileNotFoundError.*none.py"),
-        ("a.py", "width = 3", "it has no model"),
+        (None, "there is no such file"),
+        ("model = (", "cannot be read: SyntaxError"),
+        ("width = 3", "it has no model"),
     ],
 )
-def test_files_that_are_no_configs(run, tmp_path, name, content, words):
-    path = tmp_path / name
+def test_files_that_are_no_configs(run, tmp_path, content, words):
+    path = tmp_path / "a.py"
     if content is not None:
         path.write_text(content)
     code, printed = run(path)
