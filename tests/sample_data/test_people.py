@@ -74,12 +74,12 @@ def test_visibility_says_what_the_picture_shows(crowds):
 # ----------------------------------------------------------------------- COCO
 
 
-def pipeline():
-    affine = TopdownAffine(input_size=(96, 128))
-    return [LoadImage(), GetBBoxCenterScale(), affine, PackPoseInputs()]
+CROP = TopdownAffine(input_size=(96, 128))
+PIPELINE = [LoadImage(), GetBBoxCenterScale(), CROP, PackPoseInputs()]
+READ = dict(test_mode=True, pipeline=PIPELINE)
 
 
-def score(metric, dataset, shift=0.0):
+def score(metric, dataset, shift):
     """Evaluate the truth, moved by some pixels, as if it were a prediction."""
     metric.dataset_meta = dataset.metainfo
     for item in dataset:
@@ -92,20 +92,12 @@ def score(metric, dataset, shift=0.0):
     return metric.evaluate(len(dataset))
 
 
-def coco_dataset(folder, **kwargs):
-    return CocoDataset(
-        data_root=str(folder),
-        ann_file=ANNOTATIONS,
-        data_prefix=dict(img="val2017/"),
-        test_mode=True,
-        pipeline=pipeline(),
-        **kwargs,
-    )
-
-
 @pytest.mark.parametrize("shift, low, high", [(0.0, 0.999, 1), (30.0, 0, 0.1)])
 def test_the_truth_scores_ap_1_and_far_points_do_not(coco_folder, shift, low, high):
-    dataset = coco_dataset(coco_folder)
+    prefix = dict(img="val2017/")
+    dataset = CocoDataset(
+        ANNOTATIONS, data_root=str(coco_folder), data_prefix=prefix, **READ
+    )
     assert dataset[0]["inputs"].shape == (3, 128, 96)
     metric = CocoMetric(ann_file=str(coco_folder / ANNOTATIONS))
     assert low <= score(metric, dataset, shift)["coco/AP"] <= high
@@ -121,8 +113,7 @@ def test_the_truth_scores_pckh_100(mpii_folder, shift, low, high):
         ann_file="annotations/mpii_val.json",
         headbox_file=str(mpii_folder / "annotations/mpii_gt_val.mat"),
         data_prefix=dict(img="images/"),
-        test_mode=True,
-        pipeline=pipeline(),
+        **READ,
     )
     # MMPose adds 1 to predictions: MPII counts pixels from 1.
     assert low <= score(MpiiPCKAccuracy(), dataset, shift)["PCK"] <= high
