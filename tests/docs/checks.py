@@ -22,12 +22,8 @@ from tests.docs.pages import Command, config_path, find_blocks
 from tests.running import ROOT
 
 # Name for mim -> name of the module.
-LIBRARIES = {
-    "mmpose": "mmpose",
-    "mmsegmentation": "mmseg",
-    "mmdet": "mmdet",
-    "mmpretrain": "mmpretrain",
-}
+LIBRARIES = {name: name for name in ("mmpose", "mmdet", "mmpretrain")}
+LIBRARIES["mmsegmentation"] = "mmseg"
 # Programs whose options are not ours to check.
 OTHERS = re.compile(
     r"((python -m )?pip (install|download|wheel)|mim (install|download)|cd|export|git"
@@ -117,9 +113,8 @@ def parse(script: Path, arguments: list[str]) -> argparse.Namespace:
         except Parsed:
             return found[0]
         except SystemExit as error:
-            raise AssertionError(
-                f"{script.name} does not accept {arguments}"
-            ) from error
+            said = f"{script.name} does not accept {arguments}"
+            raise AssertionError(said) from error
     raise AssertionError(f"{script.name} parses no options")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from string import Template
 from typing import NamedTuple
 
 from tests.running import ROOT
@@ -70,8 +71,8 @@ def find_commands() -> list[Command]:
         if block.page != page:
             page, variables = block.page, {}
         for number, line in _logical_lines(block):
-            words = shlex.split(_substitute(line, variables), comments=True)
-            for part in _split(words):
+            line = Template(line).safe_substitute(variables)
+            for part in _split(shlex.split(line, comments=True)):
                 if all(_ASSIGNMENT.fullmatch(word) for word in part):
                     variables |= dict(word.split("=", 1) for word in part)
                 else:
@@ -84,12 +85,6 @@ def _logical_lines(block: Block) -> Iterator[tuple[int, str]]:
     for match in re.finditer(r"(?:.*\\\n)*.+\n", block.text):
         number = block.line + block.text[: match.start()].count("\n")
         yield number, match[0].replace("\\\n", " ")
-
-
-def _substitute(line: str, variables: dict[str, str]) -> str:
-    return re.sub(
-        r"\$\{?(\w+)\}?", lambda match: variables.get(match[1], match[0]), line
-    )
 
 
 def _split(words: list[str]) -> Iterator[list[str]]:

@@ -3,6 +3,8 @@
 `python -m tests.docs.test_drop_in` writes it.
 """
 
+from operator import itemgetter
+
 import torch
 from mmengine.registry import MODELS, DefaultScope
 
@@ -18,14 +20,7 @@ ALL = (0, 1, 2, 3)
 SIZE = 64  # of the image
 
 
-def first(widths):
-    return widths[0]
-
-
-def second(widths):
-    return widths[1]
-
-
+first, second = itemgetter(0), itemgetter(1)
 SIMCC = dict(out_channels=17, input_size=(SIZE, SIZE), simcc_split_ratio=2.0)
 SEG = dict(num_classes=19, channels=16, norm_cfg=dict(type="BN"))
 RESIZED = dict(in_channels=list, in_index=ALL, input_transform="resize_concat", **SEG)

@@ -11,13 +11,7 @@ from mmengine import Config
 
 from mmlitehrnet.apis.model import network_from_config
 from tests.docs.checks import check, write_configs
-from tests.docs.pages import (
-    PAGES,
-    Block,
-    config_path,
-    find_blocks,
-    find_commands,
-)
+from tests.docs.pages import PAGES, Block, config_path, find_blocks, find_commands
 from tests.docs.setting import make_inputs, names_for
 from tests.running import ROOT
 
