@@ -3,12 +3,13 @@
 `python -m tests.docs.test_drop_in` writes it.
 """
 
+from functools import cache
 from operator import itemgetter
 
 import torch
 from mmengine.registry import MODELS, DefaultScope
 
-import mmlitehrnet  # noqa: F401
+import mmlitehrnet
 from tests.running import ROOT
 
 PAGE = ROOT / "docs/drop_in.md"
@@ -80,18 +81,22 @@ HEADS = {
 }  # fmt: skip
 
 
+@cache
+def maps_of(name, indices, with_head):
+    """Run a backbone; give its maps and their widths."""
+    given = dict(out_indices=indices, with_head=with_head)
+    backbone = getattr(mmlitehrnet, name)(BACKBONES[name], **given).eval()
+    return backbone(torch.rand(2, 3, SIZE, SIZE)), backbone.out_channels
+
+
 def widths_of(name, library, indices, with_head, parts):
-    """Build a backbone and the parts and run them; give the table's widths."""
+    """Build and run the parts on a backbone's maps; give the table's widths."""
+    maps, widths = maps_of(name, indices, with_head)
+    parts = [
+        {k: v(widths) if callable(v) else v for k, v in part.items()} for part in parts
+    ]
     with DefaultScope.overwrite_default_scope(library):
-        given = dict(arch=BACKBONES[name], out_indices=indices, with_head=with_head)
-        backbone = MODELS.build(dict(type=name, **given)).eval()
-        widths = backbone.out_channels
-        parts = [
-            {k: v(widths) if callable(v) else v for k, v in part.items()}
-            for part in parts
-        ]
         modules = [MODELS.build(dict(part)).eval() for part in parts]
-    maps = backbone(torch.rand(2, 3, SIZE, SIZE))
     found = modules[0](maps)
     if len(modules) > 1:
         ocr = parts[1]["type"] == "OCRHead"
