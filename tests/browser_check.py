@@ -25,10 +25,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 
-from benchmarks.networks import TensorMode, build
 from mmlitehrnet.deploy.runner import PoseRunner
+from tests.litert_check import export_baseline
 from tests.running import ROOT, served
 from tests.tools import run_tool
 
@@ -197,16 +196,8 @@ def check(folder: Path, out: Path) -> bool:
 
 def time_files(folder: Path, files: list[Path]) -> None:
     """Print how long files take on one thread in the browser, beside RTMPose-t."""
-    size = (256, 192)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            TensorMode(build("RTMPose-t", size)),
-            torch.rand(1, 3, *size),
-            folder / "RTMPose-t.onnx",
-            opset_version=13,
-            dynamo=False,
-        )
+    warnings.filterwarnings("ignore")
+    export_baseline(folder / "RTMPose-t.onnx")
     for file in files:
         shutil.copy(file, folder)
     names = ["RTMPose-t.onnx", *(file.name for file in files)]
