@@ -23,18 +23,13 @@ def write(path, content):
     Path(path).write_text(json.dumps(content))
 
 
-def whole_body(annotation, rng):
-    """The fields that COCO-WholeBody adds to a person of COCO."""
-    x, y, width, height = annotation["bbox"]
-    added = {}
+def add_parts(person, rng):
+    """Add the fields of COCO-WholeBody to a person of COCO."""
+    x, y, width, height = person["bbox"]
     for part, count in (("foot", 6), ("face", 68), ("lefthand", 21), ("righthand", 21)):
         points = rng.uniform((x, y, 2), (x + width, y + height, 2), (count, 3))
-        added |= {
-            f"{part}_kpts": points.round(1).ravel().tolist(),
-            f"{part}_box": annotation["bbox"],
-            f"{part}_valid": True,
-        }
-    return added
+        person[f"{part}_kpts"] = points.round(1).ravel().tolist()
+        person |= {f"{part}_box": person["bbox"], f"{part}_valid": True}
 
 
 def add_whole_body(coco):
@@ -43,7 +38,7 @@ def add_whole_body(coco):
     for split in ("train", "val"):
         content = read(coco / f"annotations/person_keypoints_{split}2017.json")
         for annotation in content["annotations"]:
-            annotation |= whole_body(annotation, rng)
+            add_parts(annotation, rng)
         write(coco / f"annotations/coco_wholebody_{split}_v1.0.json", content)
 
 

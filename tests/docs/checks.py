@@ -118,18 +118,11 @@ def parse(script: Path, arguments: list[str]) -> argparse.Namespace:
     raise AssertionError(f"{script.name} parses no options")
 
 
-def write_configs(folder: Path) -> list[Path]:
-    """Copy `configs/` and write the configs that the pages describe beside them.
-
-    Returns:
-        The files that were written.
-    """
+def write_configs(folder: Path) -> None:
+    """Copy `configs/` and write the configs that the pages describe beside them."""
     shutil.copytree(ROOT / "configs", folder / "configs")
-    written = []
     for block in find_blocks("python"):
         path = config_path(block)
         if path is not None:
             assert not (folder / path).exists(), f"{block}: {path} is there already"
             (folder / path).write_text(block.text)
-            written.append(folder / path)
-    return written

@@ -84,7 +84,6 @@ def partial(work_dir: Path) -> bool:
 
 def main() -> None:
     torch.set_num_threads(1)
-    random.seed(int(sys.argv[2]) if len(sys.argv) > 2 else None)
     work_dir = Path(sys.argv[1])
     work_dir.mkdir(parents=True)
     # What MMEngine imports late is imported here, once for all runs.

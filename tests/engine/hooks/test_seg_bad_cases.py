@@ -1,6 +1,7 @@
 """Images of a low IoU are drawn and listed, others are not."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -54,10 +55,8 @@ def test_images_of_a_low_iou_are_drawn_and_listed(runner, tmp_path):
     hook.after_test_epoch(runner)
     folder = tmp_path / "now/badcase"
     listed = json.loads((folder / "results.json").read_text())
-    assert [case["img"] for case in listed] == [
-        str(tmp_path / name) for name in ("bad.png", "fair.png")
-    ]
-    assert [case["mIoU"] for case in listed] == [33.33, 58.33]
+    found = [(Path(case["img"]).name, case["mIoU"]) for case in listed]
+    assert found == [("bad.png", 33.33), ("fair.png", 58.33)]
     assert listed[1]["IoU"] == {"a": 66.67, "b": 50}
     drawn = {path.name: cv2.imread(str(path)).shape for path in folder.glob("*.png")}
     # Truth and prediction side by side.
