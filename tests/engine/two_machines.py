@@ -19,12 +19,12 @@ import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.dist import get_rank
 from mmengine.evaluator import BaseMetric
-from mmengine.registry import DATASETS, METRICS, MODELS
+from mmengine.registry import METRICS
 from mmengine.runner import Runner
 
 import mmlitehrnet.engine.cpu_distributed  # noqa: F401
 from mmlitehrnet.checkpoints import load_checkpoint
-from tests.robustness.tiny_runner import Line, Points
+from tests.robustness.tiny_runner import loader
 from tests.running import be_one_of_two, fork, free_port
 
 EPOCHS = 4
@@ -45,39 +45,15 @@ class Seen(BaseMetric):
         return dict(samples=len(results), loss=sum(results) / len(results))
 
 
-@DATASETS.register_module()
-class Some(Points):
-    """The first points, of a folder that is not used."""
-
-    def __init__(self, count=16, data_root=""):
-        self.count = count
-
-    def __len__(self):
-        return self.count
-
-
-MODELS.register_module(module=Line)
-
-
 def tiny_config(work_dir, **changes):
     """A run that validates after each epoch, with the hooks of the configs."""
-
-    def loader(**dataset):
-        return dict(
-            dataset=dict(type="Some", **dataset),
-            batch_size=4,
-            sampler=dict(type="DefaultSampler", shuffle=True),
-            num_workers=0,
-            collate_fn=dict(type="default_collate"),
-        )
-
     config = Config(
         dict(
             model=dict(type="Line"),
             work_dir=str(work_dir),
-            train_dataloader=loader(),
+            train_dataloader=loader("DefaultSampler"),
             train_cfg=dict(by_epoch=True, max_epochs=EPOCHS),
-            val_dataloader=loader(count=6),
+            val_dataloader=loader("DefaultSampler", count=6),
             val_cfg=dict(),
             val_evaluator=dict(type="Seen"),
             optim_wrapper=dict(optimizer=dict(type="Adam", lr=1e-3)),
@@ -165,7 +141,7 @@ def other_rate():
 def other_data():
     """One sample more, which changes no number of steps, and another batch."""
     count, batch_size = (12, 4) if get_rank() == 0 else (11, 3)
-    loader = dict(dataset=dict(type="Some", count=count), batch_size=batch_size)
+    loader = dict(dataset=dict(type="Points", count=count), batch_size=batch_size)
     return train("data", train_dataloader=loader)
 
 

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import torch
 from mmengine.model import BaseModel
+from mmengine.registry import DATASETS, MODELS
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
@@ -11,19 +12,24 @@ from torch.utils.data import Dataset
 import mmlitehrnet  # noqa: F401  Registers the hooks.
 
 
+@DATASETS.register_module()
 class Points(Dataset):
-    """Sixteen points and their sums."""
+    """Points and their sums, of a folder that is not used."""
 
     metainfo = dict(name="points")
+
+    def __init__(self, count=16, data_root=""):
+        self.count = count
 
     def __getitem__(self, index):
         point = torch.full((4,), index / 16)
         return dict(x=point, y=point.sum()[None])
 
     def __len__(self):
-        return 16
+        return self.count
 
 
+@MODELS.register_module()
 class Line(BaseModel):
     """A linear backbone and a head."""
 
@@ -35,6 +41,17 @@ class Line(BaseModel):
     def forward(self, x, y, mode="tensor"):
         loss = (self.head(self.backbone(x)).mean(1, keepdim=True) - y).square().mean()
         return dict(loss=loss) if mode == "loss" else [loss]
+
+
+def loader(sampler, **dataset):
+    """What loads batches of four points."""
+    return dict(
+        dataset=dict(type="Points", **dataset),
+        batch_size=4,
+        sampler=dict(type=sampler, shuffle=True),
+        num_workers=0,
+        collate_fn=dict(type="default_collate"),
+    )
 
 
 def tiny_runner(work_dir, hook=None, model=None, iters=8, custom_hooks=(), **options):
@@ -54,13 +71,7 @@ def tiny_runner(work_dir, hook=None, model=None, iters=8, custom_hooks=(), **opt
     return Runner(
         model=model or Line(),
         work_dir=str(work_dir),
-        train_dataloader=dict(
-            dataset=Points(),
-            batch_size=4,
-            sampler=dict(type="InfiniteSampler", shuffle=True),
-            num_workers=0,
-            collate_fn=dict(type="default_collate"),
-        ),
+        train_dataloader=loader("InfiniteSampler"),
         train_cfg=dict(type="IterBasedTrainLoop", max_iters=iters),
         optim_wrapper=dict(optimizer=dict(type="Adam", lr=1e-3)),
         default_hooks=dict(
