@@ -38,7 +38,7 @@ def test_option_of_mmengine(tmp_path):
     same["compile"] = dict(backend="recording")
     compiled = train_pose(data, tmp_path / "compiled", 1, **same).model
     names = [node.name for graph in GRAPHS for node in graph.graph.nodes]
-    assert sum("conv" in name for name in names) > 20
+    assert sum("conv" in name for name in names) > 10
     assert not any("addcdiv" in name for name in names)  # Adam's
     for a, b in zip(eager.parameters(), compiled.parameters()):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
