@@ -1,4 +1,4 @@
-"""Killed runs, full disks, checkpoints that are damaged or do not fit."""
+"""Killed runs, full disks, checkpoints that are damaged or do not fit, bad losses."""
 
 import json
 import os
@@ -231,3 +231,23 @@ def test_a_run_with_a_one_cycle_schedule_goes_on(tmp_path):
     runner = tiny_runner(tmp_path, param_scheduler=schedule, resume=True)
     runner.train()
     assert runner.iter == 8
+
+
+class Diverging(Line):
+    """Its loss is NaN from the third step on."""
+
+    steps = 0
+
+    def forward(self, x, y, mode="tensor"):
+        self.steps += 1
+        factor = float("nan") if self.steps > 2 else 1
+        losses = super().forward(x, y, mode)
+        return {name: factor * value for name, value in losses.items()}
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
+    with pytest.raises(FloatingPointError, match="loss is nan at iteration 3"):
+        tiny_runner(tmp_path, dict(interval=1), model=Diverging()).train()
+    saved = load_checkpoint(tmp_path / "iter_2.pth")["state_dict"]
+    assert all(value.isfinite().all() for value in saved.values())
+    assert not (tmp_path / "iter_3.pth").exists()
