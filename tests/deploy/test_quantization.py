@@ -15,11 +15,9 @@ from mmlitehrnet.deploy.export import export_onnx
 from mmlitehrnet.deploy.quantization import equalize, split_images
 from mmlitehrnet.deploy.runner import PoseRunner
 from sample_data import make_cityscapes, make_coco
-from tests.deploy.models import scene
+from tests.deploy.models import scene, small_config
 from tests.deploy.test_export import network
 from tests.models.backbones.reference import images
-from tests.models.deployed.networks import table
-from tests.running import ROOT
 from tests.tools import load_tool
 
 INT8 = dict(precision="int8", calibration=images(8, 3, 64, 96))
@@ -155,11 +153,7 @@ def people(tmp_path_factory):
 def test_tool_calibrates_on_the_configs_own_images(people, tmp_path, capsys):
     """As the model sees them in validation, evenly spread over the dataset."""
     path = tmp_path / "pose.onnx"
-    config = tmp_path / "config.py"
-    base = ROOT / "configs/pose/demo/litehrnet_18_sample_128x96.py"
-    backbone = dict(arch=None, extra=table("LITE", 1))
-    model = dict(backbone=backbone, head=dict(in_channels=16))
-    config.write_text(f"_base_ = {str(base)!r}\nmodel = {model}\n")
+    config = small_config(tmp_path, "pose/demo/litehrnet_18_sample_128x96.py")
     dataset = "val_dataloader.dataset"
     changes = [f"{dataset}.data_root={people}/", f"{dataset}.bbox_file=None"]
     arguments = [str(config), "--out", str(path), "--precision", "int8"]
@@ -191,9 +185,10 @@ def test_images_are_spread_over_the_dataset(people):
 def test_tool_calibrates_a_segmentation_network(tmp_path):
     make_cityscapes(tmp_path / "data", 1, 2, size=(64, 128), quiet=True)
     changes = ["val_dataloader.dataset.data_root=" + str(tmp_path / "data") + "/"]
-    config = "configs/seg/demo/litehrnet_18_sample_128x256.py"
-    arguments = [config, "--out", str(tmp_path / "seg.onnx"), "--precision", "int8"]
-    arguments += ["--target", "openvino", "--cfg-options", *changes]
+    config = small_config(tmp_path, "seg/demo/litehrnet_18_sample_128x256.py")
+    arguments = [str(config), "--out", str(tmp_path / "seg.onnx")]
+    arguments += ["--precision", "int8", "--target", "openvino"]
+    arguments += ["--cfg-options", *changes]
     tool = load_tool("export_onnx")
     with pytest.raises(SystemExit, match=r"of shape \(3, 128, 256\), .* \(2, 3,"):
         tool.main(arguments)
