@@ -25,7 +25,9 @@ CONFIGS = sorted(
 # Those with the papers' data and recipe.
 POSE = [name for name in CONFIGS if re.match(r"pose/(ablations/)?(?!own)\w+\.py", name)]
 # All but their backbone is that of another config.
-SAME_BUT_FOR_THE_BACKBONE = r"/ablations/|/ditehrnet_|/wider_|litehrnet_30_"
+SAME_BUT_FOR_THE_BACKBONE = (
+    r"/ablations/|/ditehrnet_|naive_litehrnet_|litehrnet_30_|/small_hrnet_w16_"
+)
 LISTED = {
     model["Config"].removeprefix("configs/"): model
     for task in ("pose", "seg", "det", "cls")
