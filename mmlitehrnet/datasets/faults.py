@@ -13,7 +13,7 @@ class DataError(ValueError):
 
 
 @contextmanager
-def named(place: str) -> Iterator[None]:
+def errors_at(place: str) -> Iterator[None]:
     """Let every error inside name a place.
 
     Raises:
@@ -37,7 +37,7 @@ def check_image_file(path: str) -> None:
     """
     if "://" in path:
         return
-    with named(path):
+    with errors_at(path):
         if os.stat(path).st_size == 0:
             raise DataError(f"{path}: the file is empty")
 
@@ -49,5 +49,5 @@ def run_pipeline(pipeline: Callable[[dict], Any], info: dict, place: str) -> Any
         DataError: In place of any error.
     """
     check_image_file(info["img_path"])
-    with named(place):
+    with errors_at(place):
         return pipeline(info)

@@ -17,7 +17,7 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.datasets.datasets.body import CocoDataset, MpiiDataset
 from mmpose.registry import DATASETS
 
-from .faults import DataError, named, run_pipeline
+from .faults import DataError, errors_at, run_pipeline
 from .rules import coco_faults, find_faults, metainfo_faults, refuse
 
 #: Why an annotation gives no sample -> whether it is so, of a person as MMPose has it.
@@ -59,7 +59,7 @@ class _CheckedPersons(BaseCocoStyleDataset):
         """Read the persons, and say how many are left out and why."""
         files = " with ".join(filter(None, [self.ann_file, self.bbox_file]))
         self.left_out = Counter()
-        with named(files):
+        with errors_at(files):
             persons = super().load_data_list()
         reasons = "; ".join(f"{why}: {n}" for why, n in self.left_out.items())
         if not persons:

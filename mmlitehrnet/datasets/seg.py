@@ -15,7 +15,7 @@ from mmseg.registry import DATASETS
 from PIL import Image
 from torch import Tensor
 
-from .faults import DataError, check_image_file, named, run_pipeline
+from .faults import DataError, check_image_file, errors_at, run_pipeline
 
 #: Pillow's modes of images that hold one byte for each pixel.
 LABEL_MODES = ("L", "P", "1")
@@ -37,7 +37,7 @@ class _CheckedLabels(BaseSegDataset):
     def load_data_list(self) -> list[dict]:
         """List the images, and see that each one has its labels."""
         folder = self.data_prefix.get("img_path")
-        with named(f"{self.ann_file or folder}"):
+        with errors_at(f"{self.ann_file or folder}"):
             samples = super().load_data_list()
         if not samples:
             raise DataError(
@@ -61,7 +61,7 @@ class _CheckedLabels(BaseSegDataset):
         found = set()
         for path in paths:
             check_label_file(path)
-            with named(path), Image.open(path) as image:
+            with errors_at(path), Image.open(path) as image:
                 found.update(np.unique(np.asarray(image)).tolist())
         if found == {0, 255} and self.ignore_index == 255:
             text = (
@@ -137,7 +137,7 @@ def check_label_file(path: str) -> None:
     check_image_file(path)
     if "://" in path:
         return
-    with named(path), Image.open(path) as image:
+    with errors_at(path), Image.open(path) as image:
         if image.mode not in LABEL_MODES:
             raise DataError(
                 f"{path}: labels must be one byte for each pixel (mode L or P), the "

@@ -121,7 +121,7 @@ class SafeCheckpointHook(CheckpointHook):
         # MMEngine keeps what `load_from` and `resume` say in these two alone.
         named = runner._load_from is not None
         if named and runner._resume:
-            self._check_named(Path(runner._load_from).expanduser())
+            self._check_load_from(Path(runner._load_from).expanduser())
         goes_on = runner._resume and not named
         if not goes_on and not _is_restarted(runner):
             return
@@ -133,7 +133,7 @@ class SafeCheckpointHook(CheckpointHook):
         if last is not None or not named:
             runner._load_from, runner._resume = last, last is not None
 
-    def _check_named(self, path: Path) -> None:
+    def _check_load_from(self, path: Path) -> None:
         """Check the file that is to be resumed, which is never replaced by another."""
         try:
             if path.is_file():
