@@ -66,11 +66,11 @@ def run(command, folder):
     script_of_mim(verb, LIBRARIES[package], config, *rest, *short, cwd=folder)
 
 
+@quick_configs()
 def run_all(folder):
     """Run the page's commands in their order."""
     for command in commands():
-        with quick_configs():
-            run(command, folder)
+        run(command, folder)
         for name, saved in SAVED.items():  # where the page's checkpoint is
             work = folder / "work_dirs" / name
             if (work / saved).is_file():

@@ -379,6 +379,7 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
     evil = tmp_path / "evil.pth"
     torch.save(dict(state_dict=HARM["system"](tmp_path / "run")), evil)
     detection, empty = tmp_path / "det.py", tmp_path / "empty"
+    boxes = ("--boxes", pose[1])  # which is no file of them
     empty.mkdir()
     cases = {
         (empty, *pose): "holds no image and no video",
@@ -392,12 +393,7 @@ def test_bad_arguments(pose, seg, detector, people, tmp_path, capsys):
         (image, *pose, "--cfg-options", "model.backbone.arch=99"): "built: .*99",
         (image, *seg, *options): "--det-config, --det-checkpoint: not an option",
         (image, *pose, "--opacity", 1): "--opacity: not an option",
-        (
-            image,
-            *pose,
-            "--boxes",
-            pose[1],
-        ): "--boxes .*weights.pth: 'images' with id and",
+        (image, *pose, *boxes): "--boxes .*weights.pth: 'images' with id and",
         (image, *seg, "--coco", evil): "--coco: not an option",
         (image, *pose, "--coco", evil, "--resume"): "--coco: .* without --resume",
         (image, *pose, *options[:3], evil): "holds no weights",
