@@ -5,8 +5,6 @@ import numpy as np
 import torch
 from mmpose.apis import inference_topdown, init_model
 
-from tests.running import ROOT
-
 CONFIG = "configs/pose/litehrnet_18_coco_256x192.py"
 RECIPE = "configs/pose/recipes/litehrnet_18_{}_coco_256x192.py"
 #: A backbone's table of one block on three branches, so that it is quickly exported.
@@ -19,17 +17,6 @@ def scene(seed=0):
     """An image (240, 320, 3) with smooth and sharp parts."""
     noise = np.random.default_rng(seed).integers(0, 256, (24, 32, 3), np.uint8)
     return cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC)
-
-
-def small_config(folder, base):
-    """Write a config with a small network in the place of its base's."""
-    pose = base.startswith("pose/")
-    head, widths = ("head", 16) if pose else ("decode_head", [16, 32, 64])
-    model = {"backbone": dict(arch=None, extra=SMALL), head: dict(in_channels=widths)}
-    path = folder / "config.py"
-    base = str(ROOT / "configs" / base)
-    path.write_text(f"_base_ = {base!r}\nmodel = {model}\n")
-    return path
 
 
 def pose_model(config=CONFIG, **changes):

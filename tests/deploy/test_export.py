@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from mmengine.config import Config
 from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 
 from mmlitehrnet import DiteHRNet, LiteHRNet
@@ -15,9 +14,9 @@ from mmlitehrnet.deploy import switch_to_deploy
 from mmlitehrnet.deploy.comparison import Difference, compare
 from mmlitehrnet.deploy.export import export_onnx
 from mmlitehrnet.deploy.tracing import trace_to_onnx
-from tests.deploy.models import small_config
 from tests.models.backbones.reference import fresh_weights, images
 from tests.models.deployed.networks import KINDS, NETWORKS, table
+from tests.robustness.recipes import small_config
 from tests.running import ROOT
 from tests.tools import run_tool
 
@@ -239,8 +238,8 @@ def test_a_detector_is_named(tmp_path):
 
 @pytest.mark.slow
 def test_tool_exports_a_pose_config(tmp_path, capsys):
-    path = tmp_path / "pose.onnx"
-    config = small_config(tmp_path, "pose/litehrnet_18_coco_256x192.py")
+    path, config = tmp_path / "pose.onnx", tmp_path / "config.py"
+    small_config("pose", tmp_path).dump(config)
     arguments = ("export_onnx", config, "--out", path, "--input-size", 64, 64)
     assert run_tool(*arguments) == 0
     assert "mean" in capsys.readouterr().out
@@ -291,16 +290,17 @@ def test_tool_writes_over_no_input_and_no_folder(tmp_path):
 
 @pytest.mark.slow
 def test_tool_exports_a_segmentation_config_with_weights(tmp_path):
-    config = small_config(tmp_path, "seg/litehrnet_18_cityscapes_512x1024.py")
-    weights = tmp_path / "weights.pth"
-    model = network_from_config(Config.fromfile(config))
+    config, weights = tmp_path / "config.py", tmp_path / "weights.pth"
+    small = small_config("seg", tmp_path)
+    small.dump(config)
+    model = network_from_config(small)
     torch.save(dict(state_dict=model.state_dict()), weights)
     out = ["--out", tmp_path / "x.onnx", "--input-size"]
     assert run_tool("export_onnx", config, weights, *out, 64, 128) == 0
     for match, *given in (
         ("there is no such file$", config, tmp_path / "missing.pth", *out, 64, 128),
         ("config missing.py: there is no such file$", "missing.py", *out, 64, 128),
-        ("cannot export: .*multiples of 16", config, *out, 70, 90),
+        ("cannot export: .*multiples of 32", config, *out, 70, 90),
     ):
         with pytest.raises(SystemExit, match=match):
             run_tool("export_onnx", *given)

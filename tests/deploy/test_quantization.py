@@ -14,10 +14,11 @@ from mmlitehrnet.apis.model import network_from_config
 from mmlitehrnet.deploy.export import export_onnx
 from mmlitehrnet.deploy.quantization import equalize, split_images
 from mmlitehrnet.deploy.runner import PoseRunner
-from sample_data import make_cityscapes, make_coco
-from tests.deploy.models import scene, small_config
+from sample_data import make_coco
+from tests.deploy.models import scene
 from tests.deploy.test_export import network
 from tests.models.backbones.reference import images
+from tests.robustness.recipes import make_data, small_config
 from tests.tools import load_tool
 
 INT8 = dict(precision="int8", calibration=images(8, 3, 64, 96))
@@ -152,8 +153,8 @@ def people(tmp_path_factory):
 @pytest.mark.slow
 def test_tool_calibrates_on_the_configs_own_images(people, tmp_path, capsys):
     """As the model sees them in validation, evenly spread over the dataset."""
-    path = tmp_path / "pose.onnx"
-    config = small_config(tmp_path, "pose/demo/litehrnet_18_sample_128x96.py")
+    path, config = tmp_path / "pose.onnx", tmp_path / "config.py"
+    small_config("pose", "nowhere").dump(config)
     dataset = "val_dataloader.dataset"
     changes = [f"{dataset}.data_root={people}/", f"{dataset}.bbox_file=None"]
     arguments = [str(config), "--out", str(path), "--precision", "int8"]
@@ -183,12 +184,11 @@ def test_images_are_spread_over_the_dataset(people):
 
 @pytest.mark.slow
 def test_tool_calibrates_a_segmentation_network(tmp_path):
-    make_cityscapes(tmp_path / "data", 1, 2, size=(64, 128), quiet=True)
-    changes = ["val_dataloader.dataset.data_root=" + str(tmp_path / "data") + "/"]
-    config = small_config(tmp_path, "seg/demo/litehrnet_18_sample_128x256.py")
-    arguments = [str(config), "--out", str(tmp_path / "seg.onnx")]
+    config = small_config("seg", make_data("seg", tmp_path / "data", 1, 2))
+    config.model.data_preprocessor.size = (128, 256)
+    config.dump(tmp_path / "config.py")
+    arguments = [str(tmp_path / "config.py"), "--out", str(tmp_path / "seg.onnx")]
     arguments += ["--precision", "int8", "--target", "openvino"]
-    arguments += ["--cfg-options", *changes]
     tool = load_tool("export_onnx")
     with pytest.raises(SystemExit, match=r"of shape \(3, 128, 256\), .* \(2, 3,"):
         tool.main(arguments)
